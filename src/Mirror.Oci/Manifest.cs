@@ -26,6 +26,8 @@ public sealed class Manifest
 
     public Digest Digest { get; }
 
+    public Descriptor Descriptor => new(MediaType, Digest, Content.Length);
+
     public bool IsIndex => MediaTypes.IsIndex(MediaType);
 
     /// <summary>An image's configuration; null for an index.</summary>

@@ -1,0 +1,63 @@
+namespace Mirror.Oci.Remote;
+
+/// <summary>What a remote registry answered: one of a closed set, so that an outage can never look like "not found".</summary>
+public abstract record RemoteAnswer<T>
+{
+    private RemoteAnswer()
+    {
+    }
+
+    public static implicit operator RemoteAnswer<T>(RemoteFailure failure) => new Failed(failure);
+
+    public static implicit operator RemoteAnswer<T>(T content) => new Found(content);
+
+    public sealed record Found(T Content) : RemoteAnswer<T>;
+
+    /// <summary>What the question named as known is still so (304). Only questions that name something get it.</summary>
+    public sealed record Unchanged : RemoteAnswer<T>;
+
+    public sealed record Failed(RemoteFailure Failure) : RemoteAnswer<T>;
+}
+
+/// <summary>Why a remote registry gave nothing. <see cref="Why"/> is for people: it names the registry's words, never a secret.</summary>
+public abstract record RemoteFailure(string Why)
+{
+    /// <summary>The registry says that it does not exist.</summary>
+    public sealed record Missing(string Why) : RemoteFailure(Why);
+
+    /// <summary>The registry does not give it to us: 401 or 403, also from its token server.</summary>
+    public sealed record Denied(string Why) : RemoteFailure(Why);
+
+    /// <summary>The registry has had enough of us (429). <paramref name="RetryAfter"/> is what it asked for, if it said.</summary>
+    public sealed record Throttled(TimeSpan? RetryAfter, string Why) : RemoteFailure(Why);
+
+    /// <summary>Nothing can be said about whether it exists.</summary>
+    public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why);
+}
+
+public enum UnavailableReason
+{
+    /// <summary>No connection: refused, no such host, TLS, or cut in the middle.</summary>
+    Unreachable,
+
+    /// <summary>Silence for longer than the timeout.</summary>
+    Timeout,
+
+    /// <summary>A 5xx status.</summary>
+    ServerError,
+
+    /// <summary>An answer that makes no sense or is not what was asked for.</summary>
+    BadAnswer,
+
+    /// <summary>A status that says the registry does not know this kind of request (400, 405, 501 …).</summary>
+    Unsupported,
+
+    /// <summary>We refuse to go where the answer leads: a forbidden redirect or address.</summary>
+    Forbidden,
+}
+
+/// <summary>Reading a body failed in the middle; <see cref="Failure"/> says how.</summary>
+public sealed class RemoteReadException(RemoteFailure.Unavailable failure, Exception? inner = null) : IOException(failure.Why, inner)
+{
+    public RemoteFailure.Unavailable Failure { get; } = failure;
+}

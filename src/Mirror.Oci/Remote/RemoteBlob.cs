@@ -1,0 +1,28 @@
+namespace Mirror.Oci.Remote;
+
+/// <summary>A blob that is arriving.</summary>
+/// <param name="Body">Its bytes, from <paramref name="Offset"/> on.</param>
+/// <param name="Offset">Where the body starts: what was asked for, or 0 where the registry ignores ranges.</param>
+/// <param name="Size">The whole blob's size in bytes, or null where the registry does not say.</param>
+public sealed record RemoteBlob(RemoteBody Body, long Offset, long? Size) : IAsyncDisposable
+{
+    public ValueTask DisposeAsync() => Body.DisposeAsync();
+}
+
+/// <summary>What a tag points to.</summary>
+/// <param name="Descriptor">As the registry's headers say, or of <paramref name="Manifest"/>.</param>
+/// <param name="Manifest">The manifest, where finding out meant to fetch it.</param>
+public sealed record ResolvedTag(Descriptor Descriptor, Manifest? Manifest);
+
+/// <summary>One page of a listing.</summary>
+/// <param name="Items">In the registry's order.</param>
+/// <param name="Next">Where the next page is, or null after the last.</param>
+public sealed record RemotePage<T>(IReadOnlyList<T> Items, PageLink? Next);
+
+/// <summary>The place of a page as the registry named it; always on the registry itself.</summary>
+public sealed record PageLink
+{
+    internal PageLink(Uri target) => Target = target;
+
+    internal Uri Target { get; }
+}

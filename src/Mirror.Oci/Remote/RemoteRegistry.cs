@@ -1,0 +1,256 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Mirror.Oci.Remote;
+
+/// <summary>
+/// The client for one remote registry (distribution spec 1.1, pull side). Whatever the other side does, every method answers in our
+/// terms; only the caller's own cancellation is thrown. Manifests are verified here; blobs by who receives them.
+/// </summary>
+public sealed class RemoteRegistry : IDisposable
+{
+    /// <summary>Pages of tags and referrers are read whole; a page larger than this is refused.</summary>
+    private const int MaxPageSize = 4 * 1024 * 1024;
+
+    private static readonly string AcceptManifests = string.Join(", ", MediaTypes.Manifests);
+
+    private readonly RemoteRegistryOptions _options;
+    private readonly TimeProvider _time;
+    private readonly HttpMessageInvoker _transport;
+    private readonly RequestSender _sender;
+    private readonly Uri _api;
+
+    public RemoteRegistry(RemoteRegistryOptions options, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _transport = Transport.Create(options);
+        _sender = new RequestSender(options, _transport, new Authenticator(options, new TokenServer(options, _transport, time)), time);
+        _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
+    }
+
+    public string Name => _options.Name;
+
+    /// <summary>
+    /// What a tag points to: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
+    /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch).
+    /// </summary>
+    /// <param name="repository">Where the tag is.</param>
+    /// <param name="tag">The tag.</param>
+    /// <param name="known">What it pointed to when last asked; the answer may then be Unchanged.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<RemoteAnswer<ResolvedTag>> ResolveAsync(
+        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
+    {
+        var head = await HeadManifestAsync(repository, tag, known, cancellationToken);
+        return head is RemoteAnswer<ResolvedTag>.Failed { Failure: RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported } }
+            ? await ResolveByGetAsync(repository, tag, known, cancellationToken)
+            : head;
+    }
+
+    /// <summary>A manifest of at most <see cref="Manifest.MaxSize"/> bytes. One asked for by digest has that digest.</summary>
+    public async Task<RemoteAnswer<Manifest>> GetManifestAsync(
+        RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
+        await GetManifestAsync(repository, reference, known: null, cancellationToken);
+
+    /// <summary>Opens a blob from <paramref name="offset"/> on. What arrives is not verified: it may be anything, of any length.</summary>
+    public async Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
+        RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken)
+    {
+        var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
+        {
+            Range = offset > 0 ? new RangeHeaderValue(offset, null) : null,
+        };
+        switch (await _sender.SendAsync(request, cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                var start = response.StatusCode == HttpStatusCode.PartialContent ? response.Content.Headers.ContentRange?.From ?? -1 : 0;
+                if (start != 0 && start != offset)
+                {
+                    response.Dispose();
+                    return BadAnswer("answered another range than the one asked for");
+                }
+
+                var size = response.StatusCode == HttpStatusCode.PartialContent
+                    ? response.Content.Headers.ContentRange?.Length
+                    : response.Content.Headers.ContentLength;
+                return new RemoteBlob(await RemoteBody.OpenAsync(response, _options, _time, cancellationToken), start, size);
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
+
+    /// <summary>Whether the repository has a blob, and its size in bytes, or null where the registry does not say.</summary>
+    public async Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
+    {
+        switch (await _sender.SendAsync(Request(HttpMethod.Head, repository, $"blobs/{digest}"), cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                using (response)
+                {
+                    return new BlobSize(response.Content.Headers.ContentLength);
+                }
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
+
+    /// <summary>A page of a repository's tags (distribution spec, "Listing tags").</summary>
+    /// <param name="repository">Whose tags.</param>
+    /// <param name="page">Where an earlier page said that this one is, or null for the first.</param>
+    /// <param name="n">The wished number of tags in a first page; the registry may give fewer.</param>
+    /// <param name="last">The tag behind which a first page starts.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(
+        RepositoryName repository, PageLink? page, int? n, string? last, CancellationToken cancellationToken)
+    {
+        var query = string.Join('&', new[]
+        {
+            n is null ? null : $"n={n}",
+            last is null ? null : $"last={Uri.EscapeDataString(last)}",
+        }.Where(part => part is not null));
+        return GetPageAsync(repository, page, "tags/list" + (query.Length == 0 ? "" : $"?{query}"), Listings.ReadTags, cancellationToken);
+    }
+
+    /// <summary>A page of what refers to a manifest (distribution spec, "Listing referrers").</summary>
+    public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
+        RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
+        GetPageAsync(repository, page, $"referrers/{subject}", Listings.ReadReferrers, cancellationToken);
+
+    public void Dispose() => _transport.Dispose();
+
+    private async Task<RemoteAnswer<ResolvedTag>> HeadManifestAsync(
+        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
+    {
+        var request = ManifestRequest(HttpMethod.Head, repository, tag, known);
+        switch (await _sender.SendAsync(request, cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                using (response)
+                {
+                    return FindDescriptor(response) is { } descriptor
+                        ? new ResolvedTag(descriptor, null)
+                        : new RemoteFailure.Unavailable(UnavailableReason.Unsupported, $"{Name} answered HEAD without digest, type or length");
+                }
+
+            case RemoteAnswer<HttpResponseMessage>.Unchanged:
+                return new RemoteAnswer<ResolvedTag>.Unchanged();
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
+
+    private async Task<RemoteAnswer<ResolvedTag>> ResolveByGetAsync(
+        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken) =>
+        await GetManifestAsync(repository, tag, known, cancellationToken) switch
+        {
+            RemoteAnswer<Manifest>.Found(var manifest) => new ResolvedTag(manifest.Descriptor, manifest),
+            RemoteAnswer<Manifest>.Unchanged => new RemoteAnswer<ResolvedTag>.Unchanged(),
+            RemoteAnswer<Manifest>.Failed(var failure) => failure,
+            _ => throw new UnreachableException(),
+        };
+
+    private async Task<RemoteAnswer<Manifest>> GetManifestAsync(
+        RepositoryName repository, Reference reference, Digest? known, CancellationToken cancellationToken)
+    {
+        switch (await _sender.SendAsync(ManifestRequest(HttpMethod.Get, repository, reference, known), cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                return await ReadManifestAsync(response, reference, cancellationToken);
+
+            case RemoteAnswer<HttpResponseMessage>.Unchanged:
+                return new RemoteAnswer<Manifest>.Unchanged();
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
+
+    private async Task<RemoteAnswer<Manifest>> ReadManifestAsync(HttpResponseMessage response, Reference reference, CancellationToken cancellationToken)
+    {
+        var contentType = FindContentType(response);
+        var named = FindDigest(response);
+        var expected = reference.Digest ?? named;
+        try
+        {
+            await using var body = await RemoteBody.OpenAsync(response, _options, _time, cancellationToken);
+            var content = await body.ReadWholeAsync(Manifest.MaxSize);
+            if (!Manifest.TryParse(content, contentType, expected?.Algorithm ?? DigestAlgorithm.Sha256, out var manifest, out var fault))
+            {
+                return BadAnswer($"answered with a manifest that can not be used: {fault}");
+            }
+
+            return expected is null || manifest.Digest == expected
+                ? manifest
+                : BadAnswer($"answered with a manifest whose digest is {manifest.Digest}, not {expected}");
+        }
+        catch (RemoteReadException e)
+        {
+            return e.Failure;
+        }
+    }
+
+    private async Task<RemoteAnswer<RemotePage<T>>> GetPageAsync<T>(
+        RepositoryName repository,
+        PageLink? page,
+        string path,
+        Func<ReadOnlyMemory<byte>, IReadOnlyList<T>?> read,
+        CancellationToken cancellationToken)
+    {
+        var request = Request(HttpMethod.Get, repository, path);
+        var answer = await _sender.SendAsync(page is null ? request : request with { Target = page.Target }, cancellationToken);
+        if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
+        {
+            return FailureOf(answer);
+        }
+
+        var next = Listings.FindNext(response, request.Target, _options);
+        try
+        {
+            await using var body = await RemoteBody.OpenAsync(response, _options, _time, cancellationToken);
+            return read(await body.ReadWholeAsync(MaxPageSize)) is { } items
+                ? new RemotePage<T>(items, next)
+                : BadAnswer("answered with a listing that can not be read");
+        }
+        catch (RemoteReadException e)
+        {
+            return e.Failure;
+        }
+    }
+
+    private RemoteRequest ManifestRequest(HttpMethod method, RepositoryName repository, Reference reference, Digest? known) =>
+        Request(method, repository, $"manifests/{reference}") with
+        {
+            Accept = AcceptManifests,
+            IfNoneMatch = known is null ? null : $"\"{known}\"",
+        };
+
+    private RemoteRequest Request(HttpMethod method, RepositoryName repository, string path) =>
+        new(method, new Uri(_api, $"{repository}/{path}"), $"repository:{repository}:pull");
+
+    private static Descriptor? FindDescriptor(HttpResponseMessage response) =>
+        FindDigest(response) is { } digest && response.Content.Headers.ContentLength is { } size && FindContentType(response) is { } contentType
+        && MediaTypes.WithoutParameters(contentType) is var mediaType && MediaTypes.IsManifest(mediaType)
+            ? new Descriptor(mediaType, digest, size)
+            : null;
+
+    private static string? FindContentType(HttpResponseMessage response) =>
+        response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var values) ? values.ToString() : null;
+
+    private static Digest? FindDigest(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Digest.TryParse(values.ToString(), out var digest)
+            ? digest
+            : null;
+
+    private RemoteFailure FailureOf(RemoteAnswer<HttpResponseMessage> answer) =>
+        answer is RemoteAnswer<HttpResponseMessage>.Failed(var failure) ? failure : BadAnswer("answered 304 to a request that named nothing as known");
+
+    private RemoteFailure.Unavailable BadAnswer(string what) => new(UnavailableReason.BadAnswer, $"{Name} {what}");
+}
+
+/// <summary>A blob's size in bytes, or null where the registry does not say.</summary>
+public readonly record struct BlobSize(long? Bytes);

@@ -1,0 +1,32 @@
+namespace Mirror.Oci.Remote;
+
+/// <summary>A user name and password for one registry. Its text never shows the password.</summary>
+public sealed record BasicCredentials(string Username, string Password)
+{
+    public override string ToString() => $"{Username}:***";
+}
+
+/// <summary>How to reach one registry.</summary>
+public sealed record RemoteRegistryOptions
+{
+    /// <summary>The registry's name in configuration and messages, such as <c>docker.io</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>http or https; a path comes before <c>/v2/</c>.</summary>
+    public required Uri Url { get; init; }
+
+    public BasicCredentials? Credentials { get; init; }
+
+    /// <summary>Token servers (<c>host</c> or <c>host:port</c>), beside the registry's own host and known pairs, that may see the credentials.</summary>
+    public IReadOnlyList<string> Realms { get; init; } = [];
+
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>From sending a request to its answer's headers.</summary>
+    public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The longest silence inside a body.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    public string UserAgent { get; init; } = "mirror";
+}

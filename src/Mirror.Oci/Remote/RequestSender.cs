@@ -1,0 +1,153 @@
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Mirror.Oci.Remote;
+
+/// <summary>A question to a registry: asked again after a challenge or a redirect, so kept apart from the message that carries it.</summary>
+internal sealed record RemoteRequest(HttpMethod Method, Uri Target, string Scope)
+{
+    public string? Accept { get; init; }
+
+    public RangeHeaderValue? Range { get; init; }
+
+    public string? IfNoneMatch { get; init; }
+}
+
+/// <summary>Sends a request as a registry's client must: authorized, redirected, timed, and answered in our terms.</summary>
+internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageInvoker transport, Authenticator authenticator, TimeProvider time)
+{
+    private const int MaxRedirects = 5;
+
+    /// <summary>
+    /// (1) authorize with what is known
+    /// (2) send, following redirects
+    /// (3) after a challenge, authorize and send once more
+    /// (4) turn the status into an answer: a success is Found, its body still unread
+    /// </summary>
+    public async Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var authorizing = await authenticator.AuthorizeAsync(request.Scope, cancellationToken);
+            if (authorizing.Failure is { } failure)
+            {
+                return failure;
+            }
+
+            var authorization = authorizing.Header;
+            var answer = await FollowAsync(request, authorization, cancellationToken);
+            if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
+            {
+                return answer;
+            }
+
+            if (attempt == 1 && IsFromRegistry(response) && authenticator.Challenged(response, request.Scope, authorization))
+            {
+                response.Dispose();
+                continue;
+            }
+
+            return await AnswerOfAsync(response, cancellationToken);
+        }
+    }
+
+    private bool IsFromRegistry(HttpResponseMessage response) => Transport.IsOrigin(options, response.RequestMessage!.RequestUri!);
+
+    private async Task<RemoteAnswer<HttpResponseMessage>> FollowAsync(
+        RemoteRequest request, AuthenticationHeaderValue? authorization, CancellationToken cancellationToken)
+    {
+        var target = request.Target;
+        for (var redirects = 0; ; redirects++)
+        {
+            // The authorization is for the registry's origin alone. Object stores refuse a request that carries one beside their signed
+            // query, and anybody else must not see it.
+            var allowed = Transport.IsOrigin(options, target) ? authorization : null;
+            var answer = await TimedSend.SendAsync(
+                transport, MessageOf(request, target, allowed), options, options.Name, time, cancellationToken);
+            if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response) || !IsRedirect(response.StatusCode))
+            {
+                return answer;
+            }
+
+            using (response)
+            {
+                if (redirects == MaxRedirects)
+                {
+                    return Forbidden($"{options.Name} redirected more than {MaxRedirects} times");
+                }
+
+                if (response.Headers.Location is not { } location)
+                {
+                    return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{options.Name} redirected without a Location");
+                }
+
+                if (!Uri.TryCreate(target, location, out var next))
+                {
+                    return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{options.Name} redirected to something that is no address");
+                }
+
+                if (FaultOf(target, next) is { } fault)
+                {
+                    return Forbidden(fault);
+                }
+
+                target = next;
+            }
+        }
+    }
+
+    private string? FaultOf(Uri from, Uri to) =>
+        to.Scheme != Uri.UriSchemeHttps && to.Scheme != Uri.UriSchemeHttp ? $"{options.Name} redirected to something that is not http"
+        : from.Scheme == Uri.UriSchemeHttps && to.Scheme == Uri.UriSchemeHttp ? $"{options.Name} redirected from https to http"
+        : to.UserInfo.Length > 0 ? $"{options.Name} redirected to an address with credentials in it"
+        : null;
+
+    private static RemoteFailure.Unavailable Forbidden(string why) => new(UnavailableReason.Forbidden, why);
+
+    private static bool IsRedirect(HttpStatusCode status) => status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found
+        or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+
+    private HttpRequestMessage MessageOf(RemoteRequest request, Uri target, AuthenticationHeaderValue? authorization)
+    {
+        var message = new HttpRequestMessage(request.Method, target);
+        message.Headers.Authorization = authorization;
+        message.Headers.Range = request.Range;
+        Add("Accept", request.Accept);
+        Add("If-None-Match", request.IfNoneMatch);
+        // A body encoded for the transport has another length and another digest.
+        Add("Accept-Encoding", "identity");
+        Add("User-Agent", options.UserAgent);
+        return message;
+
+        void Add(string name, string? value)
+        {
+            if (value is not null)
+            {
+                message.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+    }
+
+    private async Task<RemoteAnswer<HttpResponseMessage>> AnswerOfAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.StatusCode == HttpStatusCode.NotModified)
+        {
+            response.Dispose();
+            return new RemoteAnswer<HttpResponseMessage>.Unchanged();
+        }
+
+        if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.PartialContent))
+        {
+            await using var body = await RemoteBody.OpenAsync(response, options, time, cancellationToken);
+            return StatusAnswers.FailureOf(response, options.Name, await body.ReadErrorAsync());
+        }
+
+        if (response.Content.Headers.ContentEncoding.Any(encoding => !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)))
+        {
+            response.Dispose();
+            return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{options.Name} encoded its answer although it was asked not to");
+        }
+
+        return response;
+    }
+}

@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+
+namespace Mirror.Oci.Remote;
+
+/// <summary>
+/// Fetches and keeps bearer tokens of one registry (Distribution's token protocol). A token is fetched once however many requests need it,
+/// and used for four fifths of its life, so that it does not expire on the way.
+/// </summary>
+internal sealed class TokenServer(RemoteRegistryOptions options, HttpMessageInvoker transport, TimeProvider time)
+{
+    /// <summary>What the protocol gives a token that does not say how long it lives, and the least that clients reckon with.</summary>
+    private static readonly TimeSpan DefaultLife = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LongestLife = TimeSpan.FromHours(12);
+    private const int MaxAnswerSize = 256 * 1024;
+    private const int MaxKept = 4096;
+
+    private readonly SharedRequests<string, RemoteAnswer<string>> _requests = new();
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, (string Token, DateTimeOffset UsableUntil)> _kept = [];
+
+    /// <summary>A token for <paramref name="scope"/>, such as <c>repository:library/alpine:pull</c>.</summary>
+    public Task<RemoteAnswer<string>> GetAsync(Challenge challenge, string scope, CancellationToken cancellationToken) =>
+        FindKept(scope) is { } token
+            ? Task.FromResult<RemoteAnswer<string>>(token)
+            : _requests.AskAsync(scope, () => FetchAndKeepAsync(challenge, scope), cancellationToken);
+
+    /// <summary>The registry refused <paramref name="token"/>. One that has taken its place meanwhile stays.</summary>
+    public void Forget(string scope, string token)
+    {
+        lock (_gate)
+        {
+            if (_kept.TryGetValue(scope, out var kept) && kept.Token == token)
+            {
+                _kept.Remove(scope);
+            }
+        }
+    }
+
+    private string? FindKept(string scope)
+    {
+        lock (_gate)
+        {
+            return _kept.TryGetValue(scope, out var kept) && time.GetUtcNow() < kept.UsableUntil ? kept.Token : null;
+        }
+    }
+
+    private async Task<RemoteAnswer<string>> FetchAndKeepAsync(Challenge challenge, string scope)
+    {
+        // Whoever asked in the moment between the last request's end and this one's start finds that one's token.
+        if (FindKept(scope) is { } token)
+        {
+            return token;
+        }
+
+        if (!Realm.TryParse(challenge.Find("realm"), options, out var realm))
+        {
+            return new RemoteFailure.Unavailable(UnavailableReason.Forbidden, $"{options.Name} names a token server that can not be used: it must be https");
+        }
+
+        var request = new HttpRequestMessage(HttpMethod.Get, WithQuery(realm, challenge.Find("service"), scope));
+        request.Headers.Authorization = Realm.FindCredentials(options, realm);
+        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
+        var answer = await TimedSend.SendAsync(transport, request, options, $"the token server {realm.Host}", time, CancellationToken.None);
+        return answer switch
+        {
+            RemoteAnswer<HttpResponseMessage>.Found(var response) => await ReadAsync(response, realm, scope, request.Headers.Authorization is not null),
+            RemoteAnswer<HttpResponseMessage>.Failed(var failure) => failure,
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private Uri WithQuery(Uri realm, string? service, string scope)
+    {
+        var query = realm.Query.TrimStart('?');
+        var separator = query.Length == 0 ? "" : "&";
+        var account = Realm.FindCredentials(options, realm) is null ? "" : $"&account={Uri.EscapeDataString(options.Credentials!.Username)}";
+        var serviceQuery = service is null ? "" : $"service={Uri.EscapeDataString(service)}&";
+        return new UriBuilder(realm) { Query = $"{query}{separator}{serviceQuery}scope={Uri.EscapeDataString(scope)}{account}" }.Uri;
+    }
+
+    private async Task<RemoteAnswer<string>> ReadAsync(HttpResponseMessage response, Uri realm, string scope, bool withCredentials)
+    {
+        await using var body = await RemoteBody.OpenAsync(response, options, time, CancellationToken.None);
+        if (response.StatusCode != HttpStatusCode.OK)
+        {
+            var withheld = options.Credentials is not null && !withCredentials
+                ? $"; the credentials of {options.Name} were not sent to it, because it is not listed in the registry's realms"
+                : "";
+            return StatusAnswers.FailureOf(response, $"the token server {realm.Host}", await body.ReadErrorAsync()) switch
+            {
+                RemoteFailure.Denied denied => denied with { Why = denied.Why + withheld },
+                RemoteFailure.Missing missing => new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, missing.Why),
+                var failure => failure,
+            };
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(await body.ReadWholeAsync(MaxAnswerSize));
+            return Keep(document.RootElement, scope)
+                ?? (RemoteAnswer<string>)new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"the token server {realm.Host} answered without a token");
+        }
+        catch (RemoteReadException e)
+        {
+            return e.Failure;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"the token server {realm.Host} answered with something that is not JSON");
+        }
+    }
+
+    private string? Keep(JsonElement answer, string scope)
+    {
+        var token = FindString(answer, "token") ?? FindString(answer, "access_token");
+        if (token is null || !AuthenticationHeaderValue.TryParse($"Bearer {token}", out _))
+        {
+            return null;
+        }
+
+        var life = answer.TryGetProperty("expires_in", out var expires) && expires.ValueKind == JsonValueKind.Number
+            && expires.TryGetDouble(out var seconds) && seconds > DefaultLife.TotalSeconds
+            ? TimeSpan.FromSeconds(Math.Min(seconds, LongestLife.TotalSeconds))
+            : DefaultLife;
+        var now = time.GetUtcNow();
+        lock (_gate)
+        {
+            if (_kept.Count >= MaxKept)
+            {
+                _kept.Clear();
+            }
+
+            _kept[scope] = (token, now + (life * 0.8));
+        }
+
+        return token;
+    }
+
+    private static string? FindString(JsonElement parent, string name) =>
+        parent.ValueKind == JsonValueKind.Object && parent.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            && value.GetString() is { Length: > 0 } text ? text : null;
+}
