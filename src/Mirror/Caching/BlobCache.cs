@@ -1,0 +1,164 @@
+using Microsoft.Extensions.Logging;
+using Mirror.Observability;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Storage;
+
+namespace Mirror.Caching;
+
+/// <summary>Where a blob's bytes come from. Disposing it closes what was opened.</summary>
+public abstract record BlobSource : IDisposable
+{
+    private BlobSource()
+    {
+    }
+
+    public abstract void Dispose();
+
+    public sealed record OnDisk(PublishedBlob Blob) : BlobSource
+    {
+        public override void Dispose() => Blob.Dispose();
+    }
+
+    /// <param name="Follower">Reads behind the running download.</param>
+    /// <param name="Size">In bytes, or null where upstream does not say.</param>
+    public sealed record Downloading(BlobFollower Follower, long? Size) : BlobSource
+    {
+        public override void Dispose() => Follower.Dispose();
+    }
+}
+
+/// <summary>
+/// Blobs, from disk, from a running download, or from a new one. A blob is only given through a repository that refers to it and whose
+/// registry has it; where the store does not know that, upstream is asked.
+/// </summary>
+public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMetrics metrics, ILogger<BlobCache> logger)
+{
+    /// <exception cref="DownloadFailedException">Our own disk failed.</exception>
+    public async Task<RemoteAnswer<BlobSource>> OpenAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    {
+        var link = store.Metadata.FindLink(repository.Key, digest);
+        var blob = link?.Blob ?? store.Metadata.FindBlob(digest);
+        if (blob is not null)
+        {
+            if (link is not { Held: true } && await ConfirmAsync(repository, digest, cancellationToken) is { } failure)
+            {
+                return failure;
+            }
+
+            if (await OpenPublishedAsync(blob) is { } published)
+            {
+                metrics.CacheRequest("blob", "hit");
+                return new BlobSource.OnDisk(published);
+            }
+        }
+
+        return await FollowAsync(repository, digest, link, cancellationToken);
+    }
+
+    /// <summary>A blob's size, without fetching it: a HEAD costs upstream a HEAD at most.</summary>
+    public async Task<RemoteAnswer<BlobSize>> HeadAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    {
+        if (store.Metadata.FindLink(repository.Key, digest) is { Held: true, Blob: { } blob })
+        {
+            metrics.CacheRequest("blob", "hit");
+            return new BlobSize(blob.Size);
+        }
+
+        metrics.CacheRequest("blob", "miss");
+        return await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken);
+    }
+
+    /// <summary>A block was not what it should be: the next who asks gets it from upstream again.</summary>
+    public async Task ForgetDamagedAsync(Digest digest)
+    {
+        LogDamaged(digest);
+        metrics.DamageFound();
+        await store.Metadata.ForgetBlobAsync(digest);
+    }
+
+    private async Task<PublishedBlob?> OpenPublishedAsync(BlobRecord blob)
+    {
+        if (store.Blobs.TryOpen(blob) is { } published)
+        {
+            return published;
+        }
+
+        await ForgetDamagedAsync(blob.Digest);
+        return null;
+    }
+
+    private async Task<RemoteAnswer<BlobSource>> FollowAsync(
+        UpstreamRepository repository, Digest digest, Link? link, CancellationToken cancellationToken)
+    {
+        var throughOthers = link is not null;
+        while (true)
+        {
+            var follower = downloads.TryFollow(repository, digest, link?.Descriptor.Size, throughOthers);
+            if (follower is null)
+            {
+                if (await ConfirmAsync(repository, digest, cancellationToken) is { } refused)
+                {
+                    return refused;
+                }
+
+                throughOthers = true;
+                continue;
+            }
+
+            var answer = await OpenAsync(follower, cancellationToken);
+
+            // Another repository's download may be refused where ours would not be.
+            if (answer is RemoteAnswer<BlobSource>.Failed { Failure: RemoteFailure.Missing or RemoteFailure.Denied } && follower.Repository != repository)
+            {
+                throughOthers = false;
+                continue;
+            }
+
+            metrics.CacheRequest("blob", answer is RemoteAnswer<BlobSource>.Failed ? "failed" : "miss");
+            return answer;
+        }
+    }
+
+    private static async Task<RemoteAnswer<BlobSource>> OpenAsync(BlobFollower follower, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await follower.OpenedAsync(cancellationToken) is RemoteAnswer<BlobSize>.Failed(var failure))
+            {
+                follower.Dispose();
+                return failure;
+            }
+
+            var size = ((RemoteAnswer<BlobSize>.Found)await follower.OpenedAsync(cancellationToken)).Content.Bytes;
+            return new BlobSource.Downloading(follower, size);
+        }
+        catch
+        {
+            follower.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Asks the registry whether this repository has the blob, and remembers a yes.</summary>
+    /// <returns>Null for a yes.</returns>
+    private async Task<RemoteFailure?> ConfirmAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    {
+        switch (await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken))
+        {
+            case RemoteAnswer<BlobSize>.Found(var size):
+                var known = size.Bytes ?? store.Metadata.FindBlob(digest)?.Size ?? 0;
+                await store.Metadata.RecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, known));
+                return null;
+
+            case RemoteAnswer<BlobSize>.Failed(var failure):
+                return failure;
+
+            default:
+                throw new System.Diagnostics.UnreachableException();
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The stored content of {Digest} is damaged or gone; it will be fetched again")]
+    private partial void LogDamaged(Digest digest);
+}

@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Logging;
+using Mirror.Observability;
+using Mirror.Oci;
+using Mirror.Storage;
+
+namespace Mirror.Caching;
+
+/// <summary>The running downloads: one for each registry and digest, however many ask.</summary>
+public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Registry, Digest Digest), (BlobDownload Download, Task Running)> _running = [];
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Follows the running download of a blob, or starts one.</summary>
+    /// <param name="repository">Through which it would be started.</param>
+    /// <param name="digest">The blob.</param>
+    /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
+    /// <param name="throughOthers">Whether one that was started through another repository may be followed: only who has the right to the blob may.</param>
+    /// <returns>Null where the only way is through another repository.</returns>
+    public BlobFollower? TryFollow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers)
+    {
+        var key = (repository.Upstream.Name, digest);
+        lock (_gate)
+        {
+            if (_running.TryGetValue(key, out var running))
+            {
+                return throughOthers || running.Download.Repository == repository ? running.Download.Follow() : null;
+            }
+
+            ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
+            var download = new BlobDownload(
+                repository, digest, announcedSize, done => Forget(key, done), store, metrics, time, loggers.CreateLogger<BlobDownload>());
+            var follower = download.Follow();
+            _running[key] = (download, Task.Run(() => download.RunAsync(_stopping.Token)));
+            return follower;
+        }
+    }
+
+    /// <summary>Ends the running downloads and waits for them.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Task[] running;
+        lock (_gate)
+        {
+            _stopping.Cancel();
+            running = [.. _running.Values.Select(r => r.Running)];
+        }
+
+        await Task.WhenAll(running);
+        _stopping.Dispose();
+    }
+
+    private void Forget((string Registry, Digest Digest) key, BlobDownload download)
+    {
+        lock (_gate)
+        {
+            if (_running.TryGetValue(key, out var running) && running.Download == download)
+            {
+                _running.Remove(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Microsoft.Extensions.Logging;
+using Mirror.Observability;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Storage;
+
+namespace Mirror.Caching;
+
+/// <summary>A registry we pull from: every question to it goes through here, so that each failure is logged once and each answer counted.</summary>
+public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness, MirrorMetrics metrics, ILogger<Upstream> logger)
+{
+    public string Name => remote.Name;
+
+    public Freshness Freshness => freshness;
+
+    public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken) =>
+        ObserveAsync("resolve", repository, remote.ResolveAsync(repository, tag, known, cancellationToken));
+
+    public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
+        ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));
+
+    public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken) =>
+        ObserveAsync("blob", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken));
+
+    public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
+        ObserveAsync("blob-head", repository, remote.HeadBlobAsync(repository, digest, cancellationToken));
+
+    public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(RepositoryName repository, int n, string? last, CancellationToken cancellationToken) =>
+        ObserveAsync("tags", repository, remote.ListTagsAsync(repository, page: null, n, last, cancellationToken));
+
+    private async Task<RemoteAnswer<T>> ObserveAsync<T>(string operation, RepositoryName repository, Task<RemoteAnswer<T>> asking)
+    {
+        var answer = await asking;
+        var outcome = answer switch
+        {
+            RemoteAnswer<T>.Failed(RemoteFailure.Missing) => "missing",
+            RemoteAnswer<T>.Failed(RemoteFailure.Denied) => "denied",
+            RemoteAnswer<T>.Failed(RemoteFailure.Throttled) => "throttled",
+            RemoteAnswer<T>.Failed => "unavailable",
+            RemoteAnswer<T>.Unchanged => "unchanged",
+            _ => "found",
+        };
+        metrics.UpstreamRequest(Name, operation, outcome);
+        if (answer is RemoteAnswer<T>.Failed { Failure: not RemoteFailure.Missing and var failure })
+        {
+            LogFailed(Name, operation, repository, outcome, failure.Why);
+        }
+
+        return answer;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Upstream} failed to answer for {Operation} of {Repository} ({Outcome}): {Why}")]
+    private partial void LogFailed(string upstream, string operation, RepositoryName repository, string outcome, string why);
+}
+
+/// <summary>A repository of an upstream.</summary>
+public sealed record UpstreamRepository(Upstream Upstream, RepositoryName Name)
+{
+    public RepositoryKey Key { get; } = new(Upstream.Name, Name);
+}

@@ -1,0 +1,51 @@
+using System.Diagnostics.Metrics;
+
+namespace Mirror.Observability;
+
+/// <summary>
+/// The program's instruments, in OpenTelemetry's terms. Tags are few and bounded: a registry's configured name, a kind, an outcome; a
+/// repository or digest belongs into a log.
+/// </summary>
+public sealed class MirrorMetrics : IDisposable
+{
+    public const string MeterName = "Mirror";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly Counter<long> _cacheRequests;
+    private readonly Counter<long> _upstreamRequests;
+    private readonly Counter<long> _downloads;
+    private readonly Counter<long> _downloadedBytes;
+    private readonly Counter<long> _servedBytes;
+    private readonly Counter<long> _damagedBlobs;
+
+    public MirrorMetrics()
+    {
+        _cacheRequests = _meter.CreateCounter<long>("mirror.cache.requests", "{request}", "Requests for content, by kind and where the answer came from.");
+        _upstreamRequests = _meter.CreateCounter<long>("mirror.upstream.requests", "{request}", "Requests to upstreams, by registry, operation and outcome.");
+        _downloads = _meter.CreateCounter<long>("mirror.downloads", "{download}", "Blobs fetched from upstreams, by registry and outcome.");
+        _downloadedBytes = _meter.CreateCounter<long>("mirror.downloads.size", "By", "Bytes of blobs received from upstreams.");
+        _servedBytes = _meter.CreateCounter<long>("mirror.served.size", "By", "Bytes of blobs sent to clients, by where they came from.");
+        _damagedBlobs = _meter.CreateCounter<long>("mirror.store.damaged", "{blob}", "Stored content that no longer had its checksum when it was read.");
+    }
+
+    /// <param name="kind">blob, manifest or tag.</param>
+    /// <param name="outcome">hit, miss, joined, stale or failed.</param>
+    public void CacheRequest(string kind, string outcome) => _cacheRequests.Add(1, new("kind", kind), new("outcome", outcome));
+
+    public void UpstreamRequest(string registry, string operation, string outcome) =>
+        _upstreamRequests.Add(1, new("registry", registry), new("operation", operation), new("outcome", outcome));
+
+    public void Downloaded(string registry, string outcome, long bytes)
+    {
+        _downloads.Add(1, new("registry", registry), new("outcome", outcome));
+        _downloadedBytes.Add(bytes, new KeyValuePair<string, object?>("registry", registry));
+    }
+
+    /// <param name="source">disk or download.</param>
+    /// <param name="bytes">Sent with this answer.</param>
+    public void Served(string source, long bytes) => _servedBytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
+
+    public void DamageFound() => _damagedBlobs.Add(1);
+
+    public void Dispose() => _meter.Dispose();
+}

@@ -1,0 +1,104 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Mirror.Caching;
+using Mirror.Oci;
+
+namespace Mirror.Registry;
+
+/// <summary>
+/// The <c>/v2/</c> API: door and route, then the endpoint. Whatever goes wrong inside becomes an error body if the response has not started,
+/// and otherwise a broken connection, which no client can take for a complete answer.
+/// </summary>
+internal sealed partial class RegistryApi(
+    Doors doors, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
+{
+    public async Task HandleAsync(HttpContext http)
+    {
+        var started = time.GetTimestamp();
+        try
+        {
+            RegistryHeaders.Add(http.Response);
+            await RouteAsync(http);
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The client has gone; nobody is left to answer.
+        }
+        catch (DownloadFailedException e)
+        {
+            await FailAsync(http, e.Failure is null ? RegistryError.Unavailable : RegistryError.Of(e.Failure, RegistryError.BlobUnknown), e.Message);
+        }
+        catch (Exception e)
+        {
+            LogSurprise(e, http.Request.Method, http.Request.Path);
+            await FailAsync(http, RegistryError.Unknown, detail: null);
+        }
+
+        LogRequest(http.Request.Method, http.Request.Path, http.Response.StatusCode, time.GetElapsedTime(started));
+    }
+
+    private static async Task FailAsync(HttpContext http, RegistryError error, string? detail)
+    {
+        if (http.Response.HasStarted)
+        {
+            http.Abort();
+            return;
+        }
+
+        await error.WriteAsync(http, detail);
+    }
+
+    private Task RouteAsync(HttpContext http)
+    {
+        var route = Route.Parse(http.Request.Path.Value ?? "");
+        if (route is Route.Wrong(var error))
+        {
+            return error.WriteAsync(http);
+        }
+
+        if (route is Route.Nothing || (route.Prefix is not null && !doors.IsPrefix(route.Prefix)))
+        {
+            return RegistryError.NotFound.WriteAsync(http);
+        }
+
+        if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
+        {
+            http.Response.Headers.Allow = "GET, HEAD";
+            return RegistryError.Unsupported.WriteAsync(http, "this is a mirror: it can be pulled from");
+        }
+
+        var head = HttpMethods.IsHead(http.Request.Method);
+        return route switch
+        {
+            Route.Ping => PingAsync(http),
+            Route.Catalog => listings.CatalogAsync(http),
+            Route.Tags(var name) => InRepositoryAsync(http, route, name, repository => listings.TagsAsync(http, repository, name)),
+            Route.Blob(var name, var digest) => InRepositoryAsync(http, route, name, repository =>
+                head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
+            Route.Manifest(var name, var reference) => InRepositoryAsync(http, route, name, repository =>
+                head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+    }
+
+    private Task InRepositoryAsync(HttpContext http, Route route, RepositoryName name, Func<UpstreamRepository, Task> answer) =>
+        doors.Find(route.Prefix, name) is { } repository
+            ? answer(repository)
+            : RegistryError.NameUnknown.WriteAsync(http, "the name belongs to no configured registry, and there is no default one");
+
+    private static async Task PingAsync(HttpContext http)
+    {
+        http.Response.Headers.ContentType = MediaTypes.Json;
+        http.Response.ContentLength = 2;
+        if (HttpMethods.IsGet(http.Request.Method))
+        {
+            await http.Response.Body.WriteAsync("{}"u8.ToArray(), http.RequestAborted);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Elapsed}")]
+    private partial void LogRequest(string method, string path, int status, TimeSpan elapsed);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed in a way that it should not")]
+    private partial void LogSurprise(Exception exception, string method, string path);
+}

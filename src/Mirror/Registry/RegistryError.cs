@@ -1,0 +1,83 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Http;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+
+namespace Mirror.Registry;
+
+/// <summary>The errors that clients see (distribution spec, "Error codes"), and the one place that writes them.</summary>
+public sealed record RegistryError(string Code, int Status, string Message)
+{
+    public static readonly RegistryError BlobUnknown = new("BLOB_UNKNOWN", 404, "blob unknown to registry");
+    public static readonly RegistryError ManifestUnknown = new("MANIFEST_UNKNOWN", 404, "manifest unknown to registry");
+    public static readonly RegistryError NameUnknown = new("NAME_UNKNOWN", 404, "repository name not known to registry");
+    public static readonly RegistryError NameInvalid = new("NAME_INVALID", 400, "invalid repository name");
+    public static readonly RegistryError TagInvalid = new("TAG_INVALID", 400, "invalid tag or digest");
+    public static readonly RegistryError DigestInvalid = new("DIGEST_INVALID", 400, "provided digest is not a sha256 or sha512 digest");
+    public static readonly RegistryError PageInvalid = new("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested");
+    public static readonly RegistryError RangeInvalid = new("RANGE_INVALID", 416, "requested range is not satisfiable");
+    public static readonly RegistryError Denied = new("DENIED", 403, "requested access to the resource is denied");
+    public static readonly RegistryError Unsupported = new("UNSUPPORTED", 405, "the operation is unsupported");
+    public static readonly RegistryError TooManyRequests = new("TOOMANYREQUESTS", 429, "too many requests");
+    public static readonly RegistryError BadGateway = new("UNAVAILABLE", 502, "the upstream registry can not be reached");
+    public static readonly RegistryError GatewayTimeout = new("UNAVAILABLE", 504, "the upstream registry did not answer in time");
+    public static readonly RegistryError Unavailable = new("UNAVAILABLE", 503, "the mirror can not answer now");
+    public static readonly RegistryError Unknown = new("UNKNOWN", 500, "unknown error");
+    public static readonly RegistryError NotFound = new("UNSUPPORTED", 404, "there is nothing at this path; the registry's API is under /v2/");
+
+    /// <summary>What an upstream's failure is for our client.</summary>
+    /// <param name="failure">Why there is no answer.</param>
+    /// <param name="missing">The error where upstream says that there is no such thing: the only way to a 404.</param>
+    public static RegistryError Of(RemoteFailure failure, RegistryError missing) => failure switch
+    {
+        RemoteFailure.Missing => missing,
+        RemoteFailure.Denied => Denied,
+        RemoteFailure.Throttled => TooManyRequests,
+        RemoteFailure.Unavailable { Reason: UnavailableReason.Timeout } => GatewayTimeout,
+        RemoteFailure.Unavailable => BadGateway,
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    /// <summary>Answers with this error, in place of anything that was prepared.</summary>
+    /// <param name="http">Whose response has not started.</param>
+    /// <param name="detail">What a person needs to know beyond the code.</param>
+    public async Task WriteAsync(HttpContext http, string? detail = null)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, Message, detail)]), ErrorJson.Default.ErrorBody);
+        http.Response.Clear();
+        http.Response.StatusCode = Status;
+        RegistryHeaders.Add(http.Response);
+        http.Response.Headers.ContentType = MediaTypes.Json;
+        http.Response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(http.Request.Method))
+        {
+            await http.Response.Body.WriteAsync(body, http.RequestAborted);
+        }
+    }
+
+    /// <summary>Answers with what an upstream's failure is for our client.</summary>
+    public static Task WriteAsync(HttpContext http, RemoteFailure failure, RegistryError missing)
+    {
+        var error = Of(failure, missing);
+        http.Response.OnStarting(() =>
+        {
+            if (failure is RemoteFailure.Throttled { RetryAfter: { } wait })
+            {
+                http.Response.Headers.RetryAfter = ((long)Math.Ceiling(wait.TotalSeconds)).ToString();
+            }
+
+            return Task.CompletedTask;
+        });
+        return error.WriteAsync(http, failure.Why);
+    }
+}
+
+internal sealed record ErrorBody(IReadOnlyList<ErrorEntry> Errors);
+
+internal sealed record ErrorEntry(string Code, string Message, string? Detail);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ErrorBody))]
+internal sealed partial class ErrorJson : JsonSerializerContext;

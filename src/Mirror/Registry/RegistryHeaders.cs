@@ -1,0 +1,44 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Mirror.Oci;
+
+namespace Mirror.Registry;
+
+/// <summary>The headers that every answer or every content has.</summary>
+internal static class RegistryHeaders
+{
+    public static void Add(HttpResponse response) => response.Headers["Docker-Distribution-API-Version"] = "registry/2.0";
+
+    /// <summary>What names content that never changes. The Content-Type is exact: a charset would break clients.</summary>
+    public static void AddContent(HttpResponse response, Digest digest, string mediaType)
+    {
+        response.Headers.ContentType = mediaType;
+        response.Headers["Docker-Content-Digest"] = digest.ToString();
+        response.Headers.ETag = ETagOf(digest);
+    }
+
+    /// <summary>An old tag, because upstream could not be asked (RFC 7234, 5.5.1).</summary>
+    public static void AddStale(HttpResponse response) => response.Headers.Warning = "110 - \"Response is Stale\"";
+
+    /// <summary>Whether the client already has it.</summary>
+    public static bool IsNotModified(HttpRequest request, Digest digest)
+    {
+        var etag = ETagOf(digest);
+        foreach (var line in request.Headers.IfNoneMatch)
+        {
+            foreach (var candidate in new StringTokenizer(line ?? "", [',']))
+            {
+                var trimmed = candidate.Trim();
+                var strong = trimmed.StartsWith("W/", StringComparison.Ordinal) ? trimmed.Subsegment(2) : trimmed;
+                if (strong == "*" || strong == etag)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    public static string ETagOf(Digest digest) => $"\"{digest}\"";
+}

@@ -1,0 +1,63 @@
+using Mirror.Oci;
+
+namespace Mirror.Registry;
+
+/// <summary>
+/// What a path asks for: a table to lay beside the distribution spec's. It is read from its end, because names contain slashes and a
+/// repository may be called <c>blobs</c>.
+/// </summary>
+internal abstract record Route
+{
+    private Route()
+    {
+    }
+
+    /// <summary>What stood before <c>/v2/</c>, or null.</summary>
+    public string? Prefix { get; private init; }
+
+    /// <summary>end-1</summary>
+    public sealed record Ping : Route;
+
+    /// <summary>end-2</summary>
+    public sealed record Blob(RepositoryName Name, Digest Digest) : Route;
+
+    /// <summary>end-3</summary>
+    public sealed record Manifest(RepositoryName Name, Reference Reference) : Route;
+
+    /// <summary>end-8</summary>
+    public sealed record Tags(RepositoryName Name) : Route;
+
+    /// <summary>Docker's listing of repositories; the spec reserves the name.</summary>
+    public sealed record Catalog : Route;
+
+    /// <summary>Nothing of the registry's.</summary>
+    public sealed record Nothing : Route;
+
+    /// <summary>The registry's, but wrong.</summary>
+    public sealed record Wrong(RegistryError Error) : Route;
+
+    /// <param name="path">Decoded, with its leading slash.</param>
+    public static Route Parse(string path) => path.Split('/') switch
+    {
+        ["", "v2", .. var rest] => OfRest(rest),
+        ["", { Length: > 0 } prefix, "v2", .. var rest] => OfRest(rest) with { Prefix = prefix },
+        _ => new Nothing(),
+    };
+
+    private static Route OfRest(string[] rest) => rest switch
+    {
+        [] or [""] => new Ping(),
+        ["_catalog"] => new Catalog(),
+        [.. var name, "tags", "list"] => Named(name, parsed => new Tags(parsed)),
+        [.. var name, "blobs", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
+            ? new Blob(parsed, d)
+            : new Wrong(RegistryError.DigestInvalid)),
+        [.. var name, "manifests", var reference] => Named(name, parsed => Reference.TryParse(reference, out var r)
+            ? new Manifest(parsed, r)
+            : new Wrong(reference.Contains(':', StringComparison.Ordinal) ? RegistryError.DigestInvalid : RegistryError.TagInvalid)),
+        _ => new Wrong(RegistryError.NotFound),
+    };
+
+    private static Route Named(string[] components, Func<RepositoryName, Route> route) =>
+        RepositoryName.TryParse(string.Join('/', components), out var name) ? route(name) : new Wrong(RegistryError.NameInvalid);
+}

@@ -1,0 +1,61 @@
+using Microsoft.Win32.SafeHandles;
+using Mirror.Oci;
+
+namespace Mirror.Storage;
+
+/// <summary>What the index knows of a published blob.</summary>
+/// <param name="Digest">Its address.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Checksums">Of its blocks.</param>
+public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksums);
+
+/// <summary>The files: staging, publishing and opening content. What may be shown to whom is not known here.</summary>
+public sealed class BlobStore(StoreLayout layout)
+{
+    /// <summary>Begins to receive a blob that should turn out to have <paramref name="digest"/>.</summary>
+    public StagedBlob Stage(Digest digest) => new(layout, digest);
+
+    /// <summary>Publishes content that is in memory and has been verified, such as a manifest.</summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public BlobRecord Publish(Digest digest, ReadOnlySpan<byte> content)
+    {
+        using var staged = Stage(digest);
+        staged.Append(content);
+        return staged.Verify() ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
+    }
+
+    /// <summary>Opens a published blob, or answers null where its file is gone or has another size than the index says.</summary>
+    public PublishedBlob? TryOpen(BlobRecord record)
+    {
+        SafeFileHandle handle;
+        try
+        {
+            handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
+
+        if (RandomAccess.GetLength(handle) == record.Size)
+        {
+            return new PublishedBlob(handle, record);
+        }
+
+        handle.Dispose();
+        return null;
+    }
+
+    /// <summary>Removes what an earlier process left staged.</summary>
+    public void SweepStaged()
+    {
+        foreach (var file in Directory.EnumerateFiles(layout.Staged))
+        {
+            File.Delete(file);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+using Microsoft.Data.Sqlite;
+using Mirror.Oci;
+
+namespace Mirror.Storage;
+
+/// <summary>A repository of a registry, as the store knows it.</summary>
+/// <param name="Registry">The registry's name in the configuration.</param>
+/// <param name="Name">The repository's name there.</param>
+public sealed record RepositoryKey(string Registry, RepositoryName Name)
+{
+    /// <summary>The name that reaches it from outside, whatever the default registry is.</summary>
+    public override string ToString() => $"{Registry}/{Name}";
+}
+
+/// <summary>A repository refers to some content.</summary>
+/// <param name="Descriptor">What it refers to.</param>
+/// <param name="Held">Whether its registry itself gave us the content or confirmed that it has it.</param>
+/// <param name="Blob">The content, where it is here.</param>
+public sealed record Link(Descriptor Descriptor, bool Held, BlobRecord? Blob);
+
+/// <summary>A cached tag.</summary>
+/// <param name="Digest">Of a manifest that is here.</param>
+/// <param name="CheckedAt">When upstream last said so.</param>
+public sealed record TagRecord(Digest Digest, DateTimeOffset CheckedAt);
+
+/// <summary>
+/// What the store knows about its content: repositories, links, tags. Reads are synchronous, a few microseconds each, and never wait for
+/// writes; a write's task is done when it is durable.
+/// </summary>
+public sealed class Metadata : IAsyncDisposable
+{
+    private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = $1 AND name = $2)";
+    private static readonly IReadOnlyList<RefChange> NoChange = [];
+
+    private readonly MetadataWriter _writer;
+    private readonly MetadataReaders _readers;
+    private readonly TimeProvider _time;
+
+    private Metadata(MetadataWriter writer, MetadataReaders readers, TimeProvider time)
+    {
+        _writer = writer;
+        _readers = readers;
+        _time = time;
+    }
+
+    /// <exception cref="StoreException">The database can not be used.</exception>
+    public static Metadata Open(StoreLayout layout, TimeProvider time)
+    {
+        try
+        {
+            var session = new SqlSession(layout.Database, readOnly: false);
+            Schema.Prepare(session);
+            return new Metadata(new MetadataWriter(session, RefJournal.Open(layout), time), new MetadataReaders(layout.Database), time);
+        }
+        catch (SqliteException e)
+        {
+            throw new StoreException($"the database {layout.Database} can not be used: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Whether a repository refers to some content, and whether that is here: all a read needs to know, in one look.</summary>
+    public Link? FindLink(RepositoryKey repository, Digest digest) => _readers.Read(session => session.FindOne(
+        """
+        SELECT l.media_type, l.size, EXISTS (SELECT 1 FROM holdings h WHERE h.registry = $1 AND h.digest = $3), b.size, b.checksums
+        FROM links l LEFT JOIN blobs b ON b.digest = l.digest
+        WHERE l.repository = (SELECT id FROM repositories WHERE registry = $1 AND name = $2) AND l.digest = $3
+        """,
+        row => new Link(new Descriptor(row.GetString(0), digest, row.GetInt64(1)), row.GetBoolean(2), ReadBlob(row, digest, 3)),
+        repository.Registry, repository.Name.ToString(), digest.ToString()));
+
+    /// <summary>Content that is here, whoever refers to it.</summary>
+    public BlobRecord? FindBlob(Digest digest) => _readers.Read(session => session.FindOne(
+        "SELECT size, checksums FROM blobs WHERE digest = $1", row => ReadBlob(row, digest, 0), digest.ToString()));
+
+    public TagRecord? FindTag(RepositoryKey repository, Tag tag) => _readers.Read(session => session.FindOne(
+        $"SELECT digest, checked_at FROM tags WHERE repository = {RepositoryId} AND name = $3",
+        row => new TagRecord(Digest.Parse(row.GetString(0)), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1))),
+        repository.Registry, repository.Name.ToString(), tag.ToString()));
+
+    /// <summary>At most <paramref name="n"/> cached tags behind <paramref name="last"/>, in the order of their bytes.</summary>
+    public IReadOnlyList<Tag> ListTags(RepositoryKey repository, int n, string? last) => _readers.Read(session => session.List(
+        $"SELECT name FROM tags WHERE repository = {RepositoryId} AND name > $3 ORDER BY name LIMIT $4",
+        row => Tag.Parse(row.GetString(0)),
+        repository.Registry, repository.Name.ToString(), last ?? "", n));
+
+    /// <summary>At most <paramref name="n"/> full names of repositories behind <paramref name="last"/>, in the order of their bytes.</summary>
+    public IReadOnlyList<string> ListRepositories(int n, string? last) => _readers.Read(session => session.List(
+        """
+        SELECT registry || '/' || name AS full FROM repositories
+        WHERE full > $1 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id) ORDER BY full LIMIT $2
+        """,
+        row => row.GetString(0), last ?? "", n));
+
+    /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
+    public Task RecordBlobAsync(RepositoryKey repository, BlobRecord blob) => _writer.WriteAsync(session =>
+    {
+        InsertBlob(session, blob);
+        return Link(session, repository, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+    });
+
+    /// <summary>The registry has confirmed that it has content that is here, and that <paramref name="repository"/> refers to it.</summary>
+    public Task RecordConfirmedAsync(RepositoryKey repository, Descriptor content) =>
+        _writer.WriteAsync(session => Link(session, repository, content));
+
+    /// <summary>A manifest that the registry gave us through <paramref name="repository"/> has been published; what it refers to is linked too.</summary>
+    /// <param name="repository">Whose manifest it is.</param>
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="blob">Its published bytes.</param>
+    /// <param name="tag">A tag that upstream now says points to it, if it was asked about one.</param>
+    public Task RecordManifestAsync(RepositoryKey repository, Manifest manifest, BlobRecord blob, Tag? tag) => _writer.WriteAsync(session =>
+    {
+        InsertBlob(session, blob);
+        var changes = Link(session, repository, manifest.Descriptor);
+        foreach (var content in manifest.Children.Concat(manifest.Blobs))
+        {
+            InsertLink(session, repository, content, replace: false);
+        }
+
+        return tag is null ? changes : [.. changes, .. SetTag(session, repository, tag.Value, manifest.Digest)];
+    });
+
+    /// <summary>Upstream says now that <paramref name="tag"/> points to <paramref name="digest"/>, whose manifest is here.</summary>
+    public Task RecordTagAsync(RepositoryKey repository, Tag tag, Digest digest) =>
+        _writer.WriteAsync(session => SetTag(session, repository, tag, digest));
+
+    /// <summary>Upstream says that the tag is gone.</summary>
+    public Task RemoveTagAsync(RepositoryKey repository, Tag tag) => _writer.WriteAsync(session =>
+        session.Execute(
+            $"DELETE FROM tags WHERE repository = {RepositoryId} AND name = $3", repository.Registry, repository.Name.ToString(), tag.ToString()) > 0
+            ? [Change("untag", repository) with { Tag = tag.ToString() }]
+            : NoChange);
+
+    /// <summary>Content turned out to be damaged or gone: it is no longer here.</summary>
+    public Task ForgetBlobAsync(Digest digest) => _writer.WriteAsync(session =>
+    {
+        session.Execute("DELETE FROM blobs WHERE digest = $1", digest.ToString());
+        return NoChange;
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _writer.DisposeAsync();
+        _readers.Dispose();
+    }
+
+    private static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>
+        !row.IsDBNull(column) && BlockChecksums.FromBytes((byte[])row.GetValue(column + 1), row.GetInt64(column)) is { } checksums
+            ? new BlobRecord(digest, row.GetInt64(column), checksums)
+            : null;
+
+    private static void InsertBlob(SqlSession session, BlobRecord blob) => session.Execute(
+        "INSERT INTO blobs (digest, size, checksums) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET size = $2, checksums = $3",
+        blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
+
+    /// <summary>Links content that the registry itself vouches for.</summary>
+    private List<RefChange> Link(SqlSession session, RepositoryKey repository, Descriptor content)
+    {
+        var changes = new List<RefChange>();
+        if (InsertLink(session, repository, content, replace: MediaTypes.IsManifest(content.MediaType)))
+        {
+            changes.Add(Change("link", repository) with { Digest = content.Digest.ToString(), MediaType = content.MediaType, Size = content.Size });
+        }
+
+        if (session.Execute("INSERT INTO holdings (registry, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, content.Digest.ToString()) > 0)
+        {
+            changes.Add(Change("hold", repository) with { Repository = null, Digest = content.Digest.ToString() });
+        }
+
+        return changes;
+    }
+
+    /// <param name="session">The writer's.</param>
+    /// <param name="repository">What refers.</param>
+    /// <param name="content">What it refers to.</param>
+    /// <param name="replace">Whether this descriptor is surer than an earlier one: an index's claim about a child gives way to the child itself.</param>
+    /// <returns>Whether anything changed.</returns>
+    private static bool InsertLink(SqlSession session, RepositoryKey repository, Descriptor content, bool replace)
+    {
+        session.Execute(
+            "INSERT INTO repositories (registry, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, repository.Name.ToString());
+        return session.Execute(
+            $"""
+            INSERT INTO links (repository, digest, media_type, size) VALUES ({RepositoryId}, $3, $4, $5)
+            ON CONFLICT DO UPDATE SET media_type = $4, size = $5 WHERE $6 AND (media_type <> $4 OR size <> $5)
+            """,
+            repository.Registry, repository.Name.ToString(), content.Digest.ToString(), content.MediaType, content.Size, replace) > 0;
+    }
+
+    private IReadOnlyList<RefChange> SetTag(SqlSession session, RepositoryKey repository, Tag tag, Digest digest)
+    {
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        var text = digest.ToString();
+        if (session.Execute(
+            $"UPDATE tags SET checked_at = $5 WHERE repository = {RepositoryId} AND name = $3 AND digest = $4",
+            repository.Registry, repository.Name.ToString(), tag.ToString(), text, now) > 0)
+        {
+            return NoChange;
+        }
+
+        session.Execute(
+            $"""
+            INSERT INTO tags (repository, name, digest, checked_at) VALUES ({RepositoryId}, $3, $4, $5)
+            ON CONFLICT DO UPDATE SET digest = $4, checked_at = $5
+            """,
+            repository.Registry, repository.Name.ToString(), tag.ToString(), text, now);
+        return [Change("tag", repository) with { Tag = tag.ToString(), Digest = text }];
+    }
+
+    private RefChange Change(string op, RepositoryKey repository) =>
+        new(_time.GetUtcNow(), op, repository.Registry, repository.Name.ToString(), null, null, null, null);
+}

@@ -1,0 +1,33 @@
+using System.Collections.Concurrent;
+
+namespace Mirror.Storage;
+
+/// <summary>Connections that only read, beside the writer. As many as read at once, kept for the next.</summary>
+internal sealed class MetadataReaders(string path) : IDisposable
+{
+    private readonly ConcurrentBag<SqlSession> _idle = [];
+
+    public T Read<T>(Func<SqlSession, T> query)
+    {
+        var session = _idle.TryTake(out var idle) ? idle : new SqlSession(path, readOnly: true);
+        try
+        {
+            var answer = query(session);
+            _idle.Add(session);
+            return answer;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        while (_idle.TryTake(out var session))
+        {
+            session.Dispose();
+        }
+    }
+}

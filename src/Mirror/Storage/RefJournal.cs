@@ -1,0 +1,81 @@
+using System.IO.Hashing;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Win32.SafeHandles;
+
+namespace Mirror.Storage;
+
+/// <summary>One change of a tag or link. Which members are set depends on <paramref name="Op"/>.</summary>
+/// <param name="At">When it was recorded.</param>
+/// <param name="Op"><c>tag</c>, <c>untag</c>, <c>link</c> (of a manifest or blob to a repository) or <c>hold</c> (of content by a registry).</param>
+/// <param name="Registry">The registry's name in the configuration.</param>
+/// <param name="Repository">The repository's name there.</param>
+/// <param name="Tag">The tag.</param>
+/// <param name="Digest">The content.</param>
+/// <param name="MediaType">Of linked content.</param>
+/// <param name="Size">Of linked content, in bytes.</param>
+internal sealed record RefChange(
+    DateTimeOffset At, string Op, string Registry, string? Repository, string? Tag, string? Digest, string? MediaType, long? Size);
+
+/// <summary>
+/// <c>refs.log</c>: with the published files, all that is needed to make the database again. One line a change, behind the XXH3-64 of its text in
+/// hexadecimal, so that a line that was torn or has rotted is known as such:
+/// <code>f00dfeedcafe0123 {"at":"2026-01-02T03:04:05+00:00","op":"tag","registry":"docker.io","repository":"library/alpine","tag":"3.20",…}</code>
+/// </summary>
+internal sealed class RefJournal : IDisposable
+{
+    private readonly SafeFileHandle _file;
+    private long _length;
+
+    private RefJournal(SafeFileHandle file, long length) => (_file, _length) = (file, length);
+
+    /// <summary>Opens the journal at its end. A last line that a crash has torn was never acknowledged, and goes.</summary>
+    public static RefJournal Open(StoreLayout layout)
+    {
+        var isNew = !File.Exists(layout.Journal);
+        var file = File.OpenHandle(layout.Journal, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        if (isNew)
+        {
+            Durability.FlushFolder(layout.Root);
+        }
+
+        return new RefJournal(file, WholeLinesLength(file));
+    }
+
+    /// <summary>Appends and flushes; durable when it returns.</summary>
+    /// <exception cref="IOException">The disk refused; nothing of it counts as written.</exception>
+    public void Append(IReadOnlyList<RefChange> changes)
+    {
+        var lines = new StringBuilder();
+        foreach (var change in changes)
+        {
+            var text = JsonSerializer.Serialize(change, RefChangeJson.Default.RefChange);
+            lines.Append(Checksum(text)).Append(' ').Append(text).Append('\n');
+        }
+
+        var bytes = Encoding.UTF8.GetBytes(lines.ToString());
+        RandomAccess.Write(_file, bytes, _length);
+        RandomAccess.FlushToDisk(_file);
+        _length += bytes.Length;
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static string Checksum(string text) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(text)).ToString("x16");
+
+    private static long WholeLinesLength(SafeFileHandle file)
+    {
+        var length = RandomAccess.GetLength(file);
+        var tail = new byte[(int)Math.Min(length, 64 * 1024)];
+        var read = RandomAccess.Read(file, tail, length - tail.Length);
+        var whole = length - tail.Length + tail.AsSpan(0, read).LastIndexOf((byte)'\n') + 1;
+        RandomAccess.SetLength(file, whole);
+        return whole;
+    }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(RefChange))]
+internal sealed partial class RefChangeJson : JsonSerializerContext;

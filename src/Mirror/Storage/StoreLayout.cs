@@ -1,0 +1,52 @@
+using Mirror.Oci;
+
+namespace Mirror.Storage;
+
+/// <summary>
+/// Where everything is in the data directory. Only this class makes paths, and only from values that can not hold a separator or a dot.
+/// <code>
+/// data/
+///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
+///   staged/…                  bytes that are not verified and published yet
+///   refs.log                  journal of tag and link changes
+///   mirror.db                 the index over all of it
+///   lock                      held by the one process that uses the directory
+/// </code>
+/// A staged file is <em>growing</em> until its writer says that it is whole, then <em>verified</em> (its digest is the one expected), then
+/// <em>published</em>: flushed, made read-only, renamed into <c>blobs/</c>, and the rename flushed. Until the rename nobody can find it by its
+/// digest; from any earlier state it only ever disappears.
+/// </summary>
+public sealed class StoreLayout(string root)
+{
+    public string Root { get; } = Path.GetFullPath(root);
+
+    public string Staged => Path.Combine(Root, "staged");
+
+    public string Journal => Path.Combine(Root, "refs.log");
+
+    public string Database => Path.Combine(Root, "mirror.db");
+
+    public string Lock => Path.Combine(Root, "lock");
+
+    public string Blob(Digest digest) => Path.Combine(BlobFolder(digest), digest.Hex);
+
+    public string BlobFolder(Digest digest) => Path.Combine(AlgorithmFolder(digest.Algorithm), digest.Hex[..2]);
+
+    public string NewStaged() => Path.Combine(Staged, Guid.NewGuid().ToString("N"));
+
+    /// <summary>Makes the folders that are not there yet.</summary>
+    public void Create()
+    {
+        Directory.CreateDirectory(Staged);
+        foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
+        {
+            Directory.CreateDirectory(AlgorithmFolder(algorithm));
+        }
+    }
+
+    private string AlgorithmFolder(DigestAlgorithm algorithm) => Path.Combine(Root, "blobs", algorithm switch
+    {
+        DigestAlgorithm.Sha256 => "sha256",
+        DigestAlgorithm.Sha512 => "sha512",
+    });
+}

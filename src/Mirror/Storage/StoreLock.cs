@@ -1,0 +1,27 @@
+namespace Mirror.Storage;
+
+/// <summary>Only one process uses a data directory. The lock is the operating system's, so a killed process leaves none behind.</summary>
+internal sealed class StoreLock : IDisposable
+{
+    private readonly FileStream _file;
+
+    private StoreLock(FileStream file) => _file = file;
+
+    /// <exception cref="StoreException">Another process holds it.</exception>
+    public static StoreLock Take(StoreLayout layout)
+    {
+        try
+        {
+            return new StoreLock(new FileStream(layout.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (IOException e)
+        {
+            throw new StoreException($"the data directory {layout.Root} is in use by another process: {e.Message}", e);
+        }
+    }
+
+    public void Dispose() => _file.Dispose();
+}
+
+/// <summary>The data directory can not be used; the message says why, for the operator.</summary>
+public sealed class StoreException(string message, Exception? inner = null) : Exception(message, inner);
