@@ -1,0 +1,79 @@
+using Mirror.Oci;
+
+namespace Mirror.Testing;
+
+/// <summary>Who may read a fake registry.</summary>
+internal abstract class Access
+{
+    public static Access Open { get; } = new Everybody();
+
+    /// <summary>The 401 that this request gets; null if it may pass.</summary>
+    public abstract Answer? Challenge(RecordedRequest request);
+
+    private static Answer Unauthorized(RecordedRequest request, string challenge)
+    {
+        var answer = new Answer(request) { IsChallenge = true };
+        answer.Become(401, """{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}""");
+        answer.Headers["WWW-Authenticate"] = challenge;
+        return answer;
+    }
+
+    private sealed class Everybody : Access
+    {
+        public override Answer? Challenge(RecordedRequest request) => null;
+    }
+
+    public sealed class Basic(string user, string password) : Access
+    {
+        public override Answer? Challenge(RecordedRequest request) =>
+            request.Credentials() == (user, password) ? null : Unauthorized(request, "Basic realm=\"fake\"");
+    }
+
+    /// <param name="service">Where the tokens come from.</param>
+    /// <param name="options">How it is told.</param>
+    /// <param name="realm">Asked late: a registry knows its own address only when it has started.</param>
+    public sealed class Tokens(TokenService service, TokenOptions options, Func<Uri> realm) : Access
+    {
+        public TokenService Service => service;
+
+        public override Answer? Challenge(RecordedRequest request)
+        {
+            var needed = ScopeOf(request.Path);
+            var authorization = request.Header("Authorization");
+            var error = authorization is null ? null
+                : !authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? "invalid_token"
+                : service.FindGrants(authorization["Bearer ".Length..]) is not { } grants ? "invalid_token"
+                : needed is not null && !grants.Contains(needed) ? "insufficient_scope"
+                : "";
+            if (error is "")
+            {
+                return null;
+            }
+
+            var parts = new List<string> { $"realm=\"{realm()}\"", $"service=\"{options.Service}\"" };
+            if ((options.ChallengeScope ?? needed) is { } scope)
+            {
+                parts.Add($"scope=\"{scope}\"");
+            }
+
+            if (error is not null)
+            {
+                parts.Add($"error=\"{error}\"");
+            }
+
+            return Unauthorized(request, "Bearer " + string.Join(',', parts));
+        }
+
+        /// <summary>Null for <c>/v2/</c>, for which any token does.</summary>
+        private static string? ScopeOf(string path) => path.Split('/') switch
+        {
+            ["", "v2", "_catalog"] => "registry:catalog:*",
+            ["", "v2", .. var name, "blobs" or "manifests" or "referrers", _] => PullOf(name),
+            ["", "v2", .. var name, "tags", "list"] => PullOf(name),
+            _ => null,
+        };
+
+        private static string? PullOf(string[] name) =>
+            RepositoryName.TryParse(string.Join('/', name), out var repository) ? $"repository:{repository}:pull" : null;
+    }
+}

@@ -1,0 +1,109 @@
+using Mirror.Oci;
+
+namespace Mirror.Testing;
+
+/// <summary>
+/// A registry to pull from: the reading side of the distribution specification, over plain HTTP, with content that the test puts in and
+/// knows the digests of.
+/// </summary>
+public sealed class FakeRegistry : FakeServer
+{
+    private readonly Content _content = new();
+    private readonly RegistryApi _api;
+    private readonly TokenService _ownTokens;
+    private volatile Access _access = Access.Open;
+
+    private FakeRegistry()
+    {
+        _api = new RegistryApi(_content);
+        _ownTokens = new TokenService();
+    }
+
+    public static async Task<FakeRegistry> StartAsync()
+    {
+        var registry = new FakeRegistry();
+        await registry.ListenAsync();
+        return registry;
+    }
+
+    public void Add(RepositoryName repository, TestImage image, params IReadOnlyList<string> tags)
+    {
+        foreach (var blob in image.Blobs)
+        {
+            _content.AddBlob(repository, blob);
+        }
+
+        AddManifest(repository, image.Manifest, tags);
+    }
+
+    public void Add(RepositoryName repository, TestIndex index, params IReadOnlyList<string> tags)
+    {
+        foreach (var image in index.Images)
+        {
+            Add(repository, image);
+        }
+
+        AddManifest(repository, index.Manifest, tags);
+    }
+
+    /// <summary>A manifest alone, without what it refers to; it need not be a valid one.</summary>
+    public void AddManifest(RepositoryName repository, TestBlob manifest, params IReadOnlyList<string> tags)
+    {
+        _content.AddManifest(repository, manifest);
+        foreach (var tag in tags)
+        {
+            Tag(repository, tag, manifest.Digest);
+        }
+    }
+
+    public void AddBlob(RepositoryName repository, TestBlob blob) => _content.AddBlob(repository, blob);
+
+    public Digest AddBlob(RepositoryName repository, ReadOnlyMemory<byte> content)
+    {
+        var blob = TestBlob.Of(content);
+        AddBlob(repository, blob);
+        return blob.Digest;
+    }
+
+    /// <summary>Sets or moves a tag.</summary>
+    public void Tag(RepositoryName repository, string tag, Digest digest) => _content.Tag(repository, tag, digest);
+
+    public void Untag(RepositoryName repository, string tag) => _content.Untag(repository, tag);
+
+    /// <summary>Takes away a manifest with its tags, or a blob.</summary>
+    public void Remove(RepositoryName repository, Digest digest) => _content.Remove(repository, digest);
+
+    public Uri BlobUrl(RepositoryName repository, Digest digest) => new(Url, $"/v2/{repository}/blobs/{digest}");
+
+    public Uri ManifestUrl(RepositoryName repository, string reference) => new(Url, $"/v2/{repository}/manifests/{reference}");
+
+    /// <summary>Everybody may read everything; this is how it starts.</summary>
+    public void RequireNothing() => _access = Access.Open;
+
+    public void RequireBasic(string user, string password) => _access = new Access.Basic(user, password);
+
+    /// <summary>
+    /// The token protocol, with tokens from <c>/token</c> here or from <see cref="TokenOptions.Server"/>. Without a user nobody's
+    /// credentials are accepted there.
+    /// </summary>
+    public void RequireTokens(string? user = null, string? password = null, TokenOptions? options = null)
+    {
+        options ??= new TokenOptions();
+        var tokens = options.Server?.Tokens ?? _ownTokens;
+        tokens.Set(user, password, options);
+        _access = new Access.Tokens(tokens, options, () => options.Server?.Realm ?? new Uri(Url, TokenService.Path));
+    }
+
+    /// <summary>Makes all tokens that were given out invalid.</summary>
+    public void ExpireTokens() => (_access as Access.Tokens)?.Service.Expire();
+
+    private protected override Answer AnswerTo(RecordedRequest request)
+    {
+        if (request.Path == TokenService.Path && _access is Access.Tokens { Service: var tokens } && tokens == _ownTokens)
+        {
+            return tokens.AnswerTo(request);
+        }
+
+        return _access.Challenge(request) ?? _api.AnswerTo(request);
+    }
+}
