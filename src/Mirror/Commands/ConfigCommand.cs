@@ -13,8 +13,8 @@ public static class ConfigCommand
             + "Exits with 0 if there is none and 2 otherwise.");
         check.SetAction(invocation => WithConfiguration(invocation, loaded => $"{loaded.Source}: ok\n"));
 
-        var show = new Command("show", "Print the configuration that holds, as YAML: the file's values, those from the environment, and defaults. "
-            + "Passwords are not shown.");
+        var show = new Command("show", "Print the configuration that holds, as YAML: the file's values, those from the environment, "
+            + "and defaults. Passwords are not shown.");
         show.SetAction(invocation => WithConfiguration(invocation, loaded => loaded.ToYaml()));
 
         var schema = new Command("schema", "Print a JSON schema of mirror.yml, for editors.");

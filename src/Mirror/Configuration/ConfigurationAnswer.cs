@@ -21,7 +21,7 @@ public abstract record ConfigurationAnswer
         /// <summary>The file's path as it was given, or "embedded default".</summary>
         public string Source { get; }
 
-        /// <summary>The effective values as YAML: what was set, from wherever, and the defaults of the rest; secrets as <c>***</c>.</summary>
+        /// <summary>The values that hold, as YAML: what was set, and the defaults of the rest; secrets as <c>***</c>.</summary>
         public string ToYaml() => EffectiveYaml.Write(_keys, Source);
     }
 

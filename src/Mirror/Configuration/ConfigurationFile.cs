@@ -11,7 +11,7 @@ public static class ConfigurationFile
 
     private const int MaxSize = 1024 * 1024;
 
-    /// <summary>The file to use, named as a person would; null for the embedded default. One that was asked for is not looked for here.</summary>
+    /// <summary>The file to use, named as a person would; null for the embedded default. One that was asked for is taken unseen.</summary>
     public static string? Find(string? explicitPath, string workingDirectory, string systemPath = SystemPath) =>
         explicitPath
         ?? (File.Exists(Path.Combine(workingDirectory, LocalName)) ? LocalName : File.Exists(systemPath) ? systemPath : null);

@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Mirror.Configuration;
 
-/// <summary>Where the server listens: <c>127.0.0.1:5000</c>, <c>[::1]:5000</c>, <c>localhost:5000</c>, <c>*:5000</c>. Port 0 asks for a free one.</summary>
+/// <summary>
+/// Where the server listens: <c>127.0.0.1:5000</c>, <c>[::1]:5000</c>, <c>localhost:5000</c>, <c>*:5000</c>. Port 0 asks for a free one.
+/// </summary>
 public readonly record struct ListenAddress
 {
     private const string Localhost = "localhost";

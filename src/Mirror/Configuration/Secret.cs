@@ -1,6 +1,8 @@
 namespace Mirror.Configuration;
 
-/// <summary>A password or token. Printing, logging and serialising it show <c>***</c> or nothing; <see cref="Reveal"/> is a method for that.</summary>
+/// <summary>
+/// A password or token. Printed, logged or serialised it is <c>***</c> or nothing; <see cref="Reveal"/> is a method, no property, for that.
+/// </summary>
 public sealed record Secret
 {
     private readonly string _text;

@@ -15,8 +15,8 @@ public sealed record ServerOptions
             "listen",
             Kinds.ListenAddress,
             Defaults.Listen,
-            "The address to listen on, or a list of them: host:port, where the host is an IP address (IPv6 in brackets), localhost, or * for "
-            + "every address. Quote what begins with * or [.",
+            "The address to listen on, or a list of them: host:port, where the host is an IP address (IPv6 in brackets), localhost, or * "
+            + "for every address. Quote what begins with * or [.",
             atLeast: 1),
     };
 }

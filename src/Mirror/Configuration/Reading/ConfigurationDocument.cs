@@ -21,6 +21,8 @@ internal sealed class ConfigurationDocument(string folder, IReadOnlyDictionary<s
     /// <summary>How the names of overrides would begin for the parts that only a file can say.</summary>
     public Dictionary<string, string> FileOnly { get; } = [];
 
+    public void Report(FaultPlace place, string key, string message) => Faults.Add(new ConfigurationFault(place, key, message));
+
     /// <summary>Names with a single underscore are not ours: Kubernetes makes such variables from the names of services.</summary>
     public void ReportUnknownOverrides()
     {

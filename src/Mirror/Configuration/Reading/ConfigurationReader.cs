@@ -29,7 +29,8 @@ public static class ConfigurationReader
         document.ReportUnknownOverrides();
         return document.Faults.Count == 0
             ? new ConfigurationAnswer.Loaded(configuration, file, root.Keys)
-            : new ConfigurationAnswer.Refused([.. document.Faults.OrderBy(f => f.Place.Line == 0).ThenBy(f => f.Place.Line).ThenBy(f => f.Place.Column)]);
+            : new ConfigurationAnswer.Refused(
+                [.. document.Faults.OrderBy(f => f.Place.Line == 0).ThenBy(f => f.Place.Line).ThenBy(f => f.Place.Column)]);
     }
 
     /// <summary>What holds where there is no file: the embedded default and the overrides.</summary>

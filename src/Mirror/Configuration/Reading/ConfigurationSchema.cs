@@ -8,7 +8,11 @@ namespace Mirror.Configuration.Reading;
 internal static class ConfigurationSchema
 {
     // Descriptions are for people, and the schema is no part of a web page: quotes need no escapes beyond JSON's.
-    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Readable = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     public static string Write(IReadOnlyList<DeclaredKey> keys)
     {

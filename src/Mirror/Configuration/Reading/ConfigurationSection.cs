@@ -41,7 +41,7 @@ internal sealed class ConfigurationSection
 
     /// <summary>Reports a fault at the key, or at the section if it has no such key.</summary>
     public void Fault(string key, string message) =>
-        Report(_entries.TryGetValue(key, out var entry) ? entry.Place : _place, PathOf(key), message);
+        _document.Report(_entries.TryGetValue(key, out var entry) ? entry.Place : _place, PathOf(key), message);
 
     /// <param name="key">The key.</param>
     /// <param name="kind">What its value can be.</param>
@@ -52,8 +52,7 @@ internal sealed class ConfigurationSection
     {
         var given = FindTexts(key, isList: false);
         var value = given is { Texts: [var text] } && TryParse(kind, text, out var parsed) ? parsed : @default;
-        _keys.Add(new DeclaredKey.Value(
-            key, description, kind.Schema, false, kind.IsSecret, hasFixedDefault ? [kind.Write(@default)] : null, [kind.Write(value)], given?.Origin));
+        Declare(key, kind, description, isList: false, hasFixedDefault ? [@default] : null, [value], given);
         return value;
     }
 
@@ -63,8 +62,7 @@ internal sealed class ConfigurationSection
     {
         var given = FindTexts(key, isList: false);
         var value = given is { Texts: [var text] } && TryParse(kind, text, out var parsed) ? parsed : null;
-        _keys.Add(new DeclaredKey.Value(
-            key, description, kind.Schema, false, kind.IsSecret, null, value is null ? null : [kind.Write(value)], given?.Origin));
+        Declare(key, kind, description, isList: false, @default: null, value is null ? null : [value], given);
         return value;
     }
 
@@ -91,8 +89,7 @@ internal sealed class ConfigurationSection
             }
         }
 
-        _keys.Add(new DeclaredKey.Value(
-            key, description, kind.Schema, true, kind.IsSecret, [.. @default.Select(kind.Write)], [.. value.Select(kind.Write)], given?.Origin));
+        Declare(key, kind, description, isList: true, @default, value, given);
         return value;
     }
 
@@ -113,7 +110,8 @@ internal sealed class ConfigurationSection
     }
 
     /// <summary>Reads a mapping whose keys are names. These and what is in them can not be overridden.</summary>
-    public IReadOnlyList<T> ReadMap<T>(string key, Kind<string> nameKind, Func<string, ConfigurationSection, T> read, string description)
+    public IReadOnlyList<T> ReadMap<T>(
+        string key, Kind<string> nameKind, Func<string, ConfigurationSection, T> read, string description)
     {
         var values = new List<T>();
         var entries = new List<(string Name, IReadOnlyList<DeclaredKey> Keys)>();
@@ -128,7 +126,7 @@ internal sealed class ConfigurationSection
             var section = map.Open(name, entry, overridePrefix: null);
             if (nameKind.Parse(name).Fault is { } fault)
             {
-                Report(entry.Place, map._path, $"{Printable.Quote(name)} {fault}");
+                _document.Report(entry.Place, map._path, $"{Printable.Quote(name)} {fault}");
             }
 
             values.Add(read(name, section));
@@ -150,7 +148,7 @@ internal sealed class ConfigurationSection
         foreach (var (name, entry) in _entries.Where(e => !known.Contains(e.Key, StringComparer.Ordinal)))
         {
             var nearest = NearestName.Find(name, known);
-            Report(
+            _document.Report(
                 entry.Place,
                 PathOf(name),
                 nearest is not null ? $"unknown key; did you mean '{nearest}'?"
@@ -158,6 +156,23 @@ internal sealed class ConfigurationSection
                 : $"unknown key; known here are {string.Join(", ", known)}");
         }
     }
+
+    private void Declare<T>(
+        string key,
+        Kind<T> kind,
+        string description,
+        bool isList,
+        IReadOnlyList<T>? @default,
+        IReadOnlyList<T>? effective,
+        GivenTexts? given) =>
+        _keys.Add(new DeclaredKey.Value(
+            key,
+            description,
+            kind.Schema,
+            isList,
+            @default?.Select(kind.Write).ToList(),
+            effective?.Select(kind.Write).ToList(),
+            given?.Origin));
 
     private ConfigurationSection Open(string key, YamlEntry? entry, string? overridePrefix) =>
         new(_document, entry?.Place ?? _place, PathOf(key), overridePrefix, entry?.Value);
@@ -174,7 +189,7 @@ internal sealed class ConfigurationSection
 
         if (node is not YamlMapping mapping)
         {
-            Report(node.Place, path, "this is not a mapping: write 'key: value' lines, indented");
+            _document.Report(node.Place, path, "this is not a mapping: write 'key: value' lines, indented");
             return entries;
         }
 
@@ -182,7 +197,8 @@ internal sealed class ConfigurationSection
         {
             if (!entries.TryAdd(entry.Key, entry))
             {
-                Report(entry.Place, PathOf(entry.Key), $"duplicate key; it is there in line {entries[entry.Key].Place.Line} already");
+                var first = entries[entry.Key].Place;
+                _document.Report(entry.Place, PathOf(entry.Key), $"duplicate key; it is there in line {first.Line} already");
             }
         }
 
@@ -196,50 +212,10 @@ internal sealed class ConfigurationSection
             _document.Overrides.Add(OverrideNameOf(key));
         }
 
-        if (FindOverride(key) is { } variable)
-        {
-            var value = _document.Environment[variable];
-            var place = new FaultPlace(variable);
-            var items = isList ? value.Split(',', StringSplitOptions.TrimEntries) : [value];
-            return new GivenTexts([.. items.Select(i => new GivenText(i, i, place, PathOf(key)))], true, variable);
-        }
-
-        if (FindEntry(key) is not { } entry)
-        {
-            return null;
-        }
-
-        var nodes = isList && entry.Value is YamlList list ? list.Items : [entry.Value];
-        var texts = new List<GivenText>();
-        var used = new List<string>();
-        foreach (var (i, node) in nodes.Index())
-        {
-            var path = entry.Value is YamlList ? $"{PathOf(key)}[{i}]" : PathOf(key);
-            if (FindText(node, path, used) is { } text)
-            {
-                texts.Add(text);
-            }
-        }
-
-        return new GivenTexts(texts, texts.Count == nodes.Count, used.Count == 0 ? null : string.Join(", ", used.Distinct(StringComparer.Ordinal)));
-    }
-
-    private GivenText? FindText(YamlNode node, string path, List<string> used)
-    {
-        var (text, fault) = node switch
-        {
-            YamlScalar { IsNull: true } => Parsed.Wrong<string>("there is no value: write one, or remove the key"),
-            YamlScalar scalar => Variables.Replace(scalar.Text, _document.Environment, used),
-            YamlList => Parsed.Wrong<string>("this is a list: write one value"),
-            _ => Parsed.Wrong<string>("this is a mapping: write a value"),
-        };
-        if (fault is null)
-        {
-            return new GivenText(text, ((YamlScalar)node).Text, node.Place, path);
-        }
-
-        Report(node.Place, path, fault);
-        return null;
+        return FindOverride(key) is { } variable
+                ? GivenTexts.OfOverride(variable, _document.Environment[variable], isList, PathOf(key))
+            : FindEntry(key) is { } entry ? GivenTexts.OfNode(_document, entry.Value, isList, PathOf(key))
+            : null;
     }
 
     private bool TryParse<T>(Kind<T> kind, GivenText given, out T value)
@@ -252,12 +228,9 @@ internal sealed class ConfigurationSection
 
         // Quoted as written: what a variable holds may be a secret that went astray, and so may a user name in an address.
         var shown = kind.IsSecret || given.Written.Contains('@') ? "the value" : Printable.Quote(given.Written);
-        Report(given.Place, given.Path, $"{shown} {fault}");
+        _document.Report(given.Place, given.Path, $"{shown} {fault}");
         return false;
     }
-
-    private void Report(FaultPlace place, string path, string message) =>
-        _document.Faults.Add(new ConfigurationFault(place, path, message));
 
     /// <summary>Of <c>password:hunter2</c>, which YAML takes for a key for want of a space, the value stays unsaid.</summary>
     private string PathOf(string key)
@@ -272,15 +245,4 @@ internal sealed class ConfigurationSection
 
     private string? FindOverride(string key) =>
         _overridePrefix is not null && _document.Environment.ContainsKey(OverrideNameOf(key)) ? OverrideNameOf(key) : null;
-
-    /// <param name="Text">What it comes to.</param>
-    /// <param name="Written">What is written, with variables unreplaced.</param>
-    /// <param name="Place">Where.</param>
-    /// <param name="Path">Of the key, with an index in a list.</param>
-    private readonly record struct GivenText(string Text, string Written, FaultPlace Place, string Path);
-
-    /// <param name="Texts">Those without a fault so far.</param>
-    /// <param name="IsWhole">Whether that is all.</param>
-    /// <param name="Origin">The environment variables that they come from; null for none.</param>
-    private sealed record GivenTexts(IReadOnlyList<GivenText> Texts, bool IsWhole, string? Origin);
 }

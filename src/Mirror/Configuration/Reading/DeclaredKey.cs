@@ -9,16 +9,14 @@ internal abstract record DeclaredKey(string Name, string Description)
     /// <param name="Description">What it is, for people.</param>
     /// <param name="Schema">Of one value.</param>
     /// <param name="IsList">Whether a list may stand for the one value.</param>
-    /// <param name="IsSecret">Whether the values must not be shown.</param>
     /// <param name="Default">What holds where the key is missing; null where that is nothing or depends on other things.</param>
-    /// <param name="Effective">The values that hold; null for none.</param>
+    /// <param name="Effective">The values that hold, fit to be shown; null for none.</param>
     /// <param name="Origin">The environment variables that these come from; null for none.</param>
     public sealed record Value(
         string Name,
         string Description,
         Func<JsonObject> Schema,
         bool IsList,
-        bool IsSecret,
         IReadOnlyList<string>? Default,
         IReadOnlyList<string>? Effective,
         string? Origin) : DeclaredKey(Name, Description);

@@ -5,7 +5,7 @@ using System.Text.Encodings.Web;
 
 namespace Mirror.Configuration.Reading;
 
-/// <summary>Writes the values that hold as YAML, for people: secrets as <c>***</c>, and a comment where the environment had a say.</summary>
+/// <summary>Writes the values that hold as YAML, for people, with a comment where the environment has a say.</summary>
 internal static class EffectiveYaml
 {
     private static readonly SearchValues<char> PlainCharacters =
@@ -25,7 +25,7 @@ internal static class EffectiveYaml
             switch (key)
             {
                 case DeclaredKey.Value { Effective: { Count: > 0 } values } value:
-                    Line(yaml, indent, key.Name, value.IsSecret ? "'***'" : ValueOf(values), value.Origin);
+                    Line(yaml, indent, key.Name, ValueOf(values), value.Origin);
                     break;
                 case DeclaredKey.Value:
                     break;
@@ -68,11 +68,13 @@ internal static class EffectiveYaml
     }
 
     private static string ValueOf(IReadOnlyList<string> values) =>
-        values is [var one] ? ScalarOf(one) : $"[{string.Join(", ", values.Select(ScalarOf))}]";
+        values is [var one] ? Escaped(one) : $"[{string.Join(", ", values.Select(Escaped))}]";
+
+    private static string Escaped(string value) => ScalarOf(Variables.Escape(value));
 
     /// <summary>Quoted unless it is certainly a plain scalar; a JSON string is a YAML one too.</summary>
     private static string ScalarOf(string text) =>
-        text.Length > 0 && !text.AsSpan().ContainsAnyExcept(PlainCharacters) && text[0] is not ('-' or ':') && text[^1] != ':' && text != "null"
+        !text.AsSpan().ContainsAnyExcept(PlainCharacters) && text is not ("" or "null" or ['-' or ':', ..] or [.., ':'])
             ? text
             : $"\"{JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(text)}\"";
 }

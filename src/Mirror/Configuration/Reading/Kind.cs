@@ -16,12 +16,12 @@ internal static class Parsed
 /// <summary>What one value of an option can be: how it is read, how it is written, and how a schema says so.</summary>
 internal sealed class Kind<T>(Func<string, Parsed<T>> parse, Func<T, string> write, Func<JsonObject> schema)
 {
-    /// <summary>Whether values must not be shown, not even wrong ones.</summary>
+    /// <summary>Whether wrong values must not be shown either.</summary>
     public bool IsSecret { get; init; }
 
     public Parsed<T> Parse(string text) => parse(text);
 
-    /// <summary>The text that <see cref="Parse"/> makes the value of.</summary>
+    /// <summary>The text that <see cref="Parse"/> makes the value of; of secrets, only that there is one.</summary>
     public string Write(T value) => write(value);
 
     public JsonObject Schema() => schema();

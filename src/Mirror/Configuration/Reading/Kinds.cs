@@ -59,17 +59,19 @@ internal static class Kinds
     // A colon ends the name in an Authorization header (RFC 7617, section 2).
     public static Kind<string> Username { get; } = new(
         text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a name, or remove the key")
-            : text.Contains(':') || text.Any(char.IsControl) ? Parsed.Wrong<string>("can not be a name: it has a colon or a control character")
+            : text.Contains(':') || text.Any(char.IsControl)
+                ? Parsed.Wrong<string>("can not be a name: it has a colon or a control character")
             : Parsed.Right(text),
         name => name,
         () => Text());
 
-    public static Kind<Secret> Password { get; } = new(ParsePassword, secret => secret.Reveal(), () => Text()) { IsSecret = true };
+    public static Kind<Secret> Password { get; } = new(ParsePassword, secret => secret.ToString(), () => Text()) { IsSecret = true };
 
     public static Kind<string> PathIn(string folder) => new(
         text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a path")
             : text.Any(char.IsControl) ? Parsed.Wrong<string>("is not a path: it has a control character")
-            : text.StartsWith("~/", StringComparison.Ordinal) ? Parsed.Wrong<string>("begins with ~, which means home only to shells: write ${HOME}")
+            : text.StartsWith("~/", StringComparison.Ordinal)
+                ? Parsed.Wrong<string>("begins with ~, which means home only to shells: write ${HOME}")
             : Parsed.Right(folder.Length == 0 ? text : Path.GetFullPath(text, folder)),
         path => path,
         () => Text());
@@ -83,7 +85,8 @@ internal static class Kinds
         where T : struct, Enum => new(
         text => Array.FindIndex(choices, c => c.Name == text) is >= 0 and var found
             ? Parsed.Right(choices[found].Value)
-            : Parsed.Wrong<T>($"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
+            : Parsed.Wrong<T>(
+                $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
         value => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name,
         () => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => JsonValue.Create(c.Name))]) });
 
@@ -100,7 +103,8 @@ internal static class Kinds
 
     private static Parsed<Uri> ParseUrl(string text)
     {
-        if (!text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) && !text.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+        if (!text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+            && !text.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
             || !Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Host.Length == 0)
         {
             return Parsed.Wrong<Uri>("is not an http or https address: write https://registry.example.com");

@@ -3,7 +3,9 @@ namespace Mirror.Configuration.Reading;
 /// <summary>What a misspelt name was probably meant to be.</summary>
 internal static class NearestName
 {
-    /// <summary>The one of <paramref name="known"/> that takes the fewest slips of the finger to get to, if those are few for its length.</summary>
+    /// <summary>
+    /// The one of <paramref name="known"/> that is the fewest slips of the finger away, if these are few for its length.
+    /// </summary>
     public static string? Find(string name, IEnumerable<string> known) => known
         .Where(k => Math.Abs(k.Length - name.Length) <= Tolerance(k))
         .Select(k => (Name: k, Slips: Slips(name.ToUpperInvariant(), k.ToUpperInvariant())))

@@ -14,6 +14,9 @@ internal static class Variables
     private static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 
+    /// <summary>What to write for a text that is not to be searched for variables.</summary>
+    public static string Escape(string text) => text.Replace("${", "$${", StringComparison.Ordinal);
+
     /// <param name="written">The value as it stands in the file.</param>
     /// <param name="environment">Where the variables are.</param>
     /// <param name="used">The variables that the value now depends on are added here.</param>
@@ -41,7 +44,8 @@ internal static class Variables
             var name = rest[..end].ToString();
             if (!environment.TryGetValue(name, out var value))
             {
-                return Parsed.Wrong<string>($"the environment variable {Printable.Of(name)} is not set: set it, or write $${{ for the characters ${{");
+                return Parsed.Wrong<string>(
+                    $"the environment variable {Printable.Of(name)} is not set: set it, or write $${{ for the characters ${{");
             }
 
             if (text.Length + value.Length > MaxLength)

@@ -4,8 +4,8 @@ using YamlDotNet.Core.Events;
 namespace Mirror.Configuration.Reading;
 
 /// <summary>
-/// Builds the nodes of one document from the parser's events. The package's own tree stops at the first duplicate key; this one keeps it for
-/// a fault beside others, and bounds what a hostile text can make of itself: its depth, and the size that its aliases come to.
+/// Builds the nodes of one document from the parser's events. The package's own tree stops at the first duplicate key; this one keeps it
+/// for a fault beside others, and bounds what a hostile text can make of itself: its depth, and the size that its aliases come to.
 /// </summary>
 internal sealed class YamlTree
 {
@@ -21,7 +21,7 @@ internal sealed class YamlTree
 
     private YamlTree(string text, string file) => (_file, _parser) = (file, new Parser(new StringReader(text)));
 
-    /// <summary>The document's root, or null where there is none or it is no YAML; then the fault is in <paramref name="faults"/>.</summary>
+    /// <summary>The document's root; null where there is none or it is no YAML, and then <paramref name="faults"/> has the fault.</summary>
     public static YamlNode? Find(string text, string file, ICollection<ConfigurationFault> faults)
     {
         if (text.IndexOf('\0') is >= 0 and var end)
