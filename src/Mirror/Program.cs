@@ -1,1 +1,3 @@
-return 0;
+using Mirror.Commands;
+
+return await CommandLine.RunAsync([ConfigCommand.Create()], args);

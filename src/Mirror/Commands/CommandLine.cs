@@ -1,0 +1,24 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace Mirror.Commands;
+
+/// <summary>The program's command line: its commands under one root, and the exit code for what is none of them.</summary>
+public static class CommandLine
+{
+    /// <param name="commands">What can be done.</param>
+    /// <param name="arguments">What is to be done.</param>
+    /// <param name="streams">Standard output and error; null for the process's own.</param>
+    public static async Task<int> RunAsync(IEnumerable<Command> commands, string[] arguments, InvocationConfiguration? streams = null)
+    {
+        var root = new RootCommand("A pull-through caching mirror for container registries.") { GlobalOptions.ConfigurationFile };
+        foreach (var command in commands)
+        {
+            root.Subcommands.Add(command);
+        }
+
+        var invocation = root.Parse(arguments);
+        var code = await invocation.InvokeAsync(streams);
+        return invocation.Action is ParseErrorAction ? ExitCode.Misused : code;
+    }
+}

@@ -1,0 +1,10 @@
+namespace Mirror.Commands;
+
+/// <summary>What the process says to whoever started it.</summary>
+public static class ExitCode
+{
+    public const int Done = 0;
+
+    /// <summary>Wrong usage, or wrong configuration.</summary>
+    public const int Misused = 2;
+}

@@ -1,0 +1,33 @@
+using Mirror.Configuration.Reading;
+
+namespace Mirror.Configuration;
+
+/// <summary>
+/// All of <c>mirror.yml</c>, in its order: read once, validated whole, never changed. A class is given its own branch, not the tree.
+/// </summary>
+/// <remarks>
+/// A new option is a property of one of these records, a line in the <c>Read</c> beside it, and an entry in <c>mirror.yml</c>. The checks,
+/// the override, <c>config show</c> and <c>config schema</c> follow from that line.
+/// </remarks>
+public sealed record MirrorConfiguration
+{
+    /// <summary>What is used where there is no configuration file: this machine only, and Docker Hub as the default registry.</summary>
+    public static MirrorConfiguration Embedded { get; } = ConfigurationReader.Embedded();
+
+    public ServerOptions Server { get; init; } = new();
+
+    public StorageOptions Storage { get; init; } = new();
+
+    /// <summary>Every registry that may be contacted, in the order of the file.</summary>
+    public IReadOnlyList<RegistryOptions> Registries { get; init; } = [];
+
+    public ObservabilityOptions Observability { get; init; } = new();
+
+    internal static MirrorConfiguration Read(ConfigurationSection root) => new()
+    {
+        Server = root.ReadSection("server", ServerOptions.Read, "How clients reach Mirror."),
+        Storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where."),
+        Registries = RegistryOptions.ReadAll(root),
+        Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
+    };
+}

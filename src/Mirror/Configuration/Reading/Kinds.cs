@@ -1,0 +1,144 @@
+using System.Buffers;
+using System.Text.Json.Nodes;
+using Mirror.Oci;
+
+namespace Mirror.Configuration.Reading;
+
+/// <summary>The kinds of values that options have.</summary>
+internal static class Kinds
+{
+    private const int MaxSecretFileSize = 64 * 1024;
+
+    private static readonly SearchValues<char> HostCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:[]");
+
+    public static Kind<bool> Flag { get; } = new(
+        text => text switch
+        {
+            "true" => Parsed.Right(true),
+            "false" => Parsed.Right(false),
+            _ => Parsed.Wrong<bool>("is neither true nor false: write one of them"),
+        },
+        value => value ? "true" : "false",
+        () => new JsonObject { ["type"] = "boolean" });
+
+    public static Kind<TimeSpan> Duration { get; } = new(
+        Durations.Parse,
+        Durations.Write,
+        () => Text("^[0-9]+(ms|s|m|h|d)$"));
+
+    public static Kind<ListenAddress> ListenAddress { get; } = new(
+        text => Configuration.ListenAddress.TryParse(text, out var address)
+            ? Parsed.Right(address)
+            : Parsed.Wrong<ListenAddress>("is not an address to listen on: write 127.0.0.1:5000, localhost:5000, '[::1]:5000' or '*:5000'"),
+        address => address.ToString(),
+        () => Text(@"^(\*|localhost|[0-9]+(\.[0-9]+){3}|\[[^\]]+\]):[0-9]{1,5}$"));
+
+    public static Kind<string> RegistryName { get; } = new(
+        text => RegistryOptions.DockerHubAliases.Contains(text, StringComparer.Ordinal)
+                ? Parsed.Wrong<string>($"is another name of {RegistryOptions.DockerHub}: write {RegistryOptions.DockerHub}")
+            : RepositoryName.TryParse(text, out var name) && name.Components.Length == 1 ? Parsed.Right(text)
+            : Parsed.Wrong<string>("is not a registry's name: write its host in lower case, or an alias for it and the address as url"),
+        name => name,
+        () => Text(@"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$"));
+
+    public static Kind<Uri> RegistryUrl { get; } = new(
+        ParseUrl,
+        url => url.AbsolutePath == "/" ? url.GetLeftPart(UriPartial.Authority) : url.AbsoluteUri,
+        () => Text("^https?://[^?#@]+$"));
+
+    /// <summary>A <c>host</c> or <c>host:port</c>.</summary>
+    public static Kind<string> Host { get; } = new(
+        text => !text.AsSpan().ContainsAnyExcept(HostCharacters) && Uri.TryCreate($"https://{text}", UriKind.Absolute, out var url)
+                && url.HostNameType is UriHostNameType.Dns or UriHostNameType.IPv4 or UriHostNameType.IPv6
+            ? Parsed.Right(text.ToLowerInvariant())
+            : Parsed.Wrong<string>("is not a host: write auth.example.com or auth.example.com:8443"),
+        host => host,
+        () => Text(@"^[A-Za-z0-9.\-:\[\]]+$"));
+
+    // A colon ends the name in an Authorization header (RFC 7617, section 2).
+    public static Kind<string> Username { get; } = new(
+        text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a name, or remove the key")
+            : text.Contains(':') || text.Any(char.IsControl)
+                ? Parsed.Wrong<string>("can not be a name: it has a colon or a control character")
+            : Parsed.Right(text),
+        name => name,
+        () => Text());
+
+    public static Kind<Secret> Password { get; } = new(ParsePassword, secret => secret.ToString(), () => Text()) { IsSecret = true };
+
+    public static Kind<string> PathIn(string folder) => new(
+        text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a path")
+            : text.Any(char.IsControl) ? Parsed.Wrong<string>("is not a path: it has a control character")
+            : text.StartsWith("~/", StringComparison.Ordinal)
+                ? Parsed.Wrong<string>("begins with ~, which means home only to shells: write ${HOME}")
+            : Parsed.Right(folder.Length == 0 ? text : Path.GetFullPath(text, folder)),
+        path => path,
+        () => Text());
+
+    public static Kind<SecretFile> SecretFileIn(string folder) => new(
+        text => ReadSecretFile(folder, text),
+        file => file.Path,
+        () => Text());
+
+    public static Kind<T> Choice<T>(params (string Name, T Value)[] choices)
+        where T : struct, Enum => new(
+        text => Array.FindIndex(choices, c => c.Name == text) is >= 0 and var found
+            ? Parsed.Right(choices[found].Value)
+            : Parsed.Wrong<T>(
+                $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
+        value => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name,
+        () => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => JsonValue.Create(c.Name))]) });
+
+    private static JsonObject Text(string? pattern = null)
+    {
+        var schema = new JsonObject { ["type"] = "string" };
+        if (pattern is not null)
+        {
+            schema["pattern"] = pattern;
+        }
+
+        return schema;
+    }
+
+    private static Parsed<Uri> ParseUrl(string text)
+    {
+        if (!text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+            && !text.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+            || !Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Host.Length == 0)
+        {
+            return Parsed.Wrong<Uri>("is not an http or https address: write https://registry.example.com");
+        }
+
+        return url.UserInfo.Length > 0 ? Parsed.Wrong<Uri>("has a user name in it: write that as username, and the password as password")
+            : text.AsSpan().ContainsAny('?', '#') ? Parsed.Wrong<Uri>("has a query or fragment: leave it out")
+            : Parsed.Right(url);
+    }
+
+    private static Parsed<Secret> ParsePassword(string text) =>
+        text.Length == 0 ? Parsed.Wrong<Secret>("is empty: write a password, or remove the key")
+        : text.Any(char.IsControl) ? Parsed.Wrong<Secret>("can not be a password: it has a line break or another control character")
+        : Parsed.Right(new Secret(text));
+
+    private static Parsed<SecretFile> ReadSecretFile(string folder, string path)
+    {
+        var content = TextFile.Read(folder, path, MaxSecretFileSize);
+        if (content.Fault is not null)
+        {
+            return Parsed.Wrong<SecretFile>(content.Fault);
+        }
+
+        // Editors and echo end a file with a line break that is no part of the password.
+        var text = content.Value.EndsWith("\r\n", StringComparison.Ordinal) ? content.Value[..^2]
+            : content.Value.EndsWith('\n') ? content.Value[..^1]
+            : content.Value;
+        var password = ParsePassword(text);
+        return password.Fault is null
+            ? Parsed.Right(new SecretFile(path, password.Value))
+            : Parsed.Wrong<SecretFile>($"what the file holds {password.Fault}");
+    }
+}
+
+/// <param name="Path">As it is written in the configuration.</param>
+/// <param name="Content">What the file holds, without its last line break.</param>
+internal sealed record SecretFile(string Path, Secret Content);

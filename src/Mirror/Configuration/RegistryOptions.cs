@@ -1,0 +1,139 @@
+using Mirror.Configuration.Reading;
+
+namespace Mirror.Configuration;
+
+/// <summary>A registry that Mirror may talk to.</summary>
+public sealed record RegistryOptions
+{
+    public const string DockerHub = "docker.io";
+
+    private const string DockerHubHost = "registry-1.docker.io";
+
+    // Name and Url are required of others; the defaults of the rest are what is asked of this one.
+    private static readonly RegistryOptions Defaults = new() { Name = DockerHub, Url = new Uri($"https://{DockerHubHost}") };
+
+    /// <summary>Names by which clients know Docker Hub besides <see cref="DockerHub"/>.</summary>
+    public static IReadOnlyList<string> DockerHubAliases { get; } = ["index.docker.io", DockerHubHost];
+
+    /// <summary>What names it in a repository's path: its host, or an alias where that has a port.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Absolute, http or https, without user, query or fragment.</summary>
+    public required Uri Url { get; init; }
+
+    /// <summary>Whether names that say no registry are looked for here. True for one registry at most.</summary>
+    public bool Default { get; init; }
+
+    /// <summary>Set exactly where <see cref="Password"/> is.</summary>
+    public string? Username { get; init; }
+
+    public Secret? Password { get; init; }
+
+    /// <summary>Token servers, <c>host[:port]</c> in lower case, that may see the credentials. Empty: not said.</summary>
+    public IReadOnlyList<string> Realms { get; init; } = [];
+
+    public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
+
+    public TimeSpan ServeStale { get; init; } = TimeSpan.FromDays(30);
+
+    internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root)
+    {
+        string? defaultName = null;
+        return root.ReadMap("registries", Kinds.RegistryName, ReadNext, "Every registry that Mirror may talk to, by name.");
+
+        RegistryOptions ReadNext(string name, ConfigurationSection section)
+        {
+            var registry = Read(name, section);
+            if (registry.Default && defaultName is not null)
+            {
+                section.Fault("default", $"'{defaultName}' is the default registry already: keep one of the two");
+            }
+
+            defaultName ??= registry.Default ? name : null;
+            return registry;
+        }
+    }
+
+    private static RegistryOptions Read(string name, ConfigurationSection section)
+    {
+        var url = section.Read(
+            "url",
+            Kinds.RegistryUrl,
+            DefaultUrl(name, section),
+            $"Where the registry is, http or https. Default: https://<name>, and https://{DockerHubHost} for {DockerHub}.",
+            hasFixedDefault: false);
+        var isDefault = section.Read(
+            "default",
+            Kinds.Flag,
+            Defaults.Default,
+            "Whether this registry is asked for names that say no registry. One may be.");
+        var username = section.Find("username", Kinds.Username, "Whom to log in as; needs password or passwordFile.");
+        var password = section.Find("password", Kinds.Password, "The password or token of username.");
+        var passwordFile = section.Find(
+            "passwordFile",
+            Kinds.SecretFileIn(section.Folder),
+            "A file that holds the password. A relative path starts at the configuration file's directory.");
+        CheckCredentials(section);
+        return new RegistryOptions
+        {
+            Name = name,
+            Url = url,
+            Default = isDefault,
+            Username = username,
+            Password = password ?? passwordFile?.Content,
+            Realms = section.ReadList(
+                "realms",
+                Kinds.Host,
+                Defaults.Realms,
+                "Token servers (host or host:port) that may see the credentials, where they are not the registry's own host."),
+            TagFreshness = section.Read(
+                "tagFreshness",
+                Kinds.Duration,
+                Defaults.TagFreshness,
+                "How long a tag is answered without asking the registry again."),
+            ServeStale = section.Read(
+                "serveStale",
+                Kinds.Duration,
+                Defaults.ServeStale,
+                "How long past that a tag may still be answered while the registry can not be asked."),
+        };
+    }
+
+    private static void CheckCredentials(ConfigurationSection section)
+    {
+        if (section.Has("password") && section.Has("passwordFile"))
+        {
+            section.Fault("passwordFile", "there is a password too: keep one of the two");
+        }
+
+        var password = section.Has("password") ? "password" : section.Has("passwordFile") ? "passwordFile" : null;
+        if (password is null && section.Has("username"))
+        {
+            section.Fault("username", "there is no password: add password or passwordFile");
+        }
+        else if (password is not null && !section.Has("username"))
+        {
+            section.Fault(password, "there is no username: add it");
+        }
+    }
+
+    private static Uri DefaultUrl(string name, ConfigurationSection section)
+    {
+        if (name == DockerHub)
+        {
+            return Defaults.Url;
+        }
+
+        if (Uri.TryCreate($"https://{name}", UriKind.Absolute, out var url))
+        {
+            return url;
+        }
+
+        if (!section.Has("url"))
+        {
+            section.Fault("url", "the name is not a host: say where the registry is, as url");
+        }
+
+        return Defaults.Url;
+    }
+}

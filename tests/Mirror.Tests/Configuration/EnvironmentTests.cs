@@ -1,0 +1,85 @@
+using Mirror.Configuration;
+using Mirror.Configuration.Reading;
+using static Mirror.Tests.Configuration.Configured;
+
+namespace Mirror.Tests.Configuration;
+
+public sealed class EnvironmentTests
+{
+    [Fact]
+    public void A_variable_in_a_value_is_replaced_and_an_escaped_one_is_not()
+    {
+        Assert.Equal("a-b-${B}$", Registry("username: '${A}-${B_1}-$${B}$', password: x", ("A", "a"), ("B_1", "b")).Username);
+        // What a variable holds is text: no variables, no null, no second reading.
+        Assert.Equal("${A}", Registry("username: x, password: '${P}'", ("P", "${A}")).Password?.Reveal());
+        Assert.Equal("null", Registry("username: x, password: '${P}'", ("P", "null")).Password?.Reveal());
+    }
+
+    [Fact]
+    public void A_variable_that_is_not_set_is_a_fault() => Assert.Equal(
+        ["mirror.yml:1:18: storage.path: the environment variable NOPE is not set: set it, or write $${ for the characters ${"],
+        Faults("storage: { path: '${NOPE}' }"));
+
+    [Theory]
+    [InlineData("${")]
+    [InlineData("${}")]
+    [InlineData("${A")]
+    [InlineData("${A B}")]
+    [InlineData("${1A}")]
+    [InlineData("${A:-x}")]
+    public void Half_a_variable_is_a_fault(string value) =>
+        Assert.Contains("has ${ without a name and }", Fault($"storage: {{ path: '{value}' }}", ("A", "a")), StringComparison.Ordinal);
+
+    [Fact]
+    public void What_a_variable_holds_is_not_in_a_fault() =>
+        Assert.DoesNotContain("hunter2", Fault("server: { listen: '${TOKEN}' }", ("TOKEN", "hunter2")), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_value_that_variables_make_huge_is_a_fault() => Assert.Contains(
+        "longer than 65536 characters",
+        Fault($"storage: {{ path: '{string.Concat(Enumerable.Repeat("${A}", 10_000))}' }}", ("A", new string('a', 1000))),
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void A_variable_with_a_keys_path_overrides_the_file()
+    {
+        var configuration = Load(
+            "server: { listen: 127.0.0.1:5000 }\nobservability: { log: { level: loud } }",
+            ("MIRROR_SERVER__LISTEN", "0.0.0.0:5000, localhost:5001"),
+            ("MIRROR_STORAGE__PATH", "var"),
+            ("MIRROR_OBSERVABILITY__LOG__LEVEL", "debug")).Configuration;
+
+        Assert.Equal(["0.0.0.0:5000", "localhost:5001"], configuration.Server.Listen.Select(a => a.ToString()));
+        Assert.Equal("/srv/var", configuration.Storage.Path);
+        Assert.Equal(Microsoft.Extensions.Logging.LogLevel.Debug, configuration.Observability.Log.Level);
+    }
+
+    [Fact]
+    public void Overrides_hold_without_a_file_too()
+    {
+        var answer = ConfigurationReader.ReadEmbedded("/srv", new Dictionary<string, string> { ["MIRROR_SERVER__LISTEN"] = "*:80" });
+
+        var configuration = Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration;
+        Assert.Equal("*:80", Assert.Single(configuration.Server.Listen).ToString());
+        Assert.Equal("docker.io", Assert.Single(configuration.Registries).Name);
+        Assert.Equal("/srv/data", configuration.Storage.Path);
+    }
+
+    [Fact]
+    public void A_wrong_override_is_a_fault_of_the_variable() => Assert.Equal(
+        [
+            "mirror.yml:1:1: sevrer: unknown key; did you mean 'server'?",
+            "MIRROR_OBSERVABILITY__LOG__LEVEL: observability.log.level: 'loud' is not one of the choices: write debug, info, warn or error",
+            "MIRROR_REGISTRIES__GHCR: registries can not be set by a variable: write ${NAME} as a value in the file",
+            "MIRROR_SERVER__LISTN: no key has this name; did you mean MIRROR_SERVER__LISTEN?",
+        ],
+        Faults(
+            "sevrer:",
+            ("MIRROR_SERVER__LISTN", "*:1"),
+            ("MIRROR_REGISTRIES__GHCR", "x"),
+            ("MIRROR_OBSERVABILITY__LOG__LEVEL", "loud")));
+
+    [Fact]
+    public void Variables_that_Kubernetes_makes_are_left_alone() =>
+        Load(string.Empty, ("MIRROR_PORT", "tcp://10.0.0.1:80"), ("MIRROR_SERVICE_HOST", "10.0.0.1"), ("OTHER__NAME", "x"));
+}

@@ -1,0 +1,170 @@
+using System.Net;
+using FsCheck;
+using FsCheck.Fluent;
+using Microsoft.Extensions.Logging;
+using Mirror.Configuration;
+using static Mirror.Tests.Configuration.Configured;
+
+namespace Mirror.Tests.Configuration;
+
+public sealed class ValueTests
+{
+    [Fact]
+    public void Without_a_file_Docker_Hub_is_mirrored_for_this_machine_alone()
+    {
+        var embedded = MirrorConfiguration.Embedded;
+
+        Assert.Equal(ListenAddress.Parse("127.0.0.1:5000"), Assert.Single(embedded.Server.Listen));
+        Assert.Equal("./data", embedded.Storage.Path);
+        var hub = Assert.Single(embedded.Registries);
+        Assert.Equal(("docker.io", new Uri("https://registry-1.docker.io"), true), (hub.Name, hub.Url, hub.Default));
+        Assert.Equal((TimeSpan.FromMinutes(5), TimeSpan.FromDays(30)), (hub.TagFreshness, hub.ServeStale));
+        Assert.Equal((LogLevel.Information, LogFormat.Text), (embedded.Observability.Log.Level, embedded.Observability.Log.Format));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("# nothing but a comment")]
+    [InlineData("server:\nstorage:\nregistries:\nobservability:\n  log:")]
+    public void A_file_that_says_nothing_leaves_the_defaults_and_knows_no_registry(string yaml)
+    {
+        var configuration = Load(yaml).Configuration;
+
+        Assert.Equal("127.0.0.1:5000", Assert.Single(configuration.Server.Listen).ToString());
+        Assert.Equal("/srv/data", configuration.Storage.Path);
+        Assert.Empty(configuration.Registries);
+    }
+
+    [Fact]
+    public void Every_option_arrives_where_it_belongs()
+    {
+        var configuration = Load("""
+            server: { listen: ["*:0", "[::1]:5000"] }
+            storage: { path: ../var/mirror }
+            registries:
+              ghcr.io:
+              hub-lab: { url: "http://127.0.0.1:5001/", default: true, username: me, password: pw, realms: [Auth.example.com, "auth:8443"],
+                         tagFreshness: 0s, serveStale: 7d }
+            observability: { log: { level: warn, format: json } }
+            """).Configuration;
+
+        Assert.Equal(["*:0", "[::1]:5000"], configuration.Server.Listen.Select(a => a.ToString()));
+        Assert.Equal("/var/mirror", configuration.Storage.Path);
+        Assert.Equal((LogLevel.Warning, LogFormat.Json), (configuration.Observability.Log.Level, configuration.Observability.Log.Format));
+        Assert.Equal(["ghcr.io", "hub-lab"], configuration.Registries.Select(r => r.Name));
+        Assert.Equal(new Uri("https://ghcr.io"), configuration.Registries[0].Url);
+        var lab = configuration.Registries[1];
+        Assert.Equal((new Uri("http://127.0.0.1:5001"), true, "me", "pw"), (lab.Url, lab.Default, lab.Username, lab.Password?.Reveal()));
+        Assert.Equal(["auth.example.com", "auth:8443"], lab.Realms);
+        Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7)), (lab.TagFreshness, lab.ServeStale));
+    }
+
+    [Theory]
+    [InlineData("500ms", 0.5)]
+    [InlineData("0s", 0)]
+    [InlineData("30s", 30)]
+    [InlineData("5m", 300)]
+    [InlineData("12h", 43_200)]
+    [InlineData("7d", 604_800)]
+    public void A_duration_is_a_whole_number_and_a_unit(string text, double seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Registry($"tagFreshness: {text}").TagFreshness);
+
+    [Theory]
+    [InlineData("5")]
+    [InlineData("m")]
+    [InlineData("-5m")]
+    [InlineData("+5m")]
+    [InlineData("1.5h")]
+    [InlineData("5 m")]
+    [InlineData("5M")]
+    [InlineData("5m30s")]
+    [InlineData("٥m")]
+    [InlineData("36501d")]
+    [InlineData("9223372036854775807ms")]
+    [InlineData("99999999999999999999s")]
+    public void What_is_no_duration_is_refused(string text) =>
+        Assert.Contains("registries.a.tagFreshness", Fault($"registries: {{ a: {{ tagFreshness: '{text}' }} }}"), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_duration_that_is_shown_can_be_read_back() => Check.QuickThrowOnFailure(Prop.ForAll<NonNegativeInt>(milliseconds =>
+    {
+        var shown = Load($"registries: {{ a: {{ tagFreshness: {milliseconds.Get}ms }} }}").ToYaml();
+        return Load(shown).Configuration.Registries[0].TagFreshness == TimeSpan.FromMilliseconds(milliseconds.Get);
+    }));
+
+    [Theory]
+    [InlineData("127.0.0.1:5000", "127.0.0.1")]
+    [InlineData("0.0.0.0:0", "0.0.0.0")]
+    [InlineData("[::1]:65535", "::1")]
+    [InlineData("[0:0::1]:1", "::1")]
+    [InlineData("localhost:5000", null)]
+    [InlineData("*:5000", null)]
+    public void An_address_to_listen_on_is_a_host_and_a_port(string text, string? address) =>
+        Assert.Equal(address is null ? null : IPAddress.Parse(address), ListenAddress.Parse(text).Address);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("5000")]
+    [InlineData(":5000")]
+    [InlineData("127.0.0.1")]
+    [InlineData("127.0.0.1:")]
+    [InlineData("127.0.0.1:65536")]
+    [InlineData("127.0.0.1:-1")]
+    [InlineData("127.0.0.1: 1")]
+    [InlineData("127.1:5000")]
+    [InlineData("1:5000")]
+    [InlineData("::1:5000")]
+    [InlineData("[127.0.0.1]:5000")]
+    [InlineData("[::1:5000")]
+    [InlineData("mirror.example.com:5000")]
+    [InlineData("http://127.0.0.1:5000")]
+    public void What_is_no_address_to_listen_on_is_refused(string text) => Assert.False(ListenAddress.TryParse(text, out _));
+
+    [Theory]
+    [InlineData("registry.example.com")]
+    [InlineData("//registry.example.com")]
+    [InlineData("ftp://registry.example.com")]
+    [InlineData("https://")]
+    [InlineData("https://a b")]
+    [InlineData("https://registry.example.com?x=1")]
+    [InlineData("https://registry.example.com/#x")]
+    [InlineData("https://user:hunter2@registry.example.com")]
+    public void A_registrys_url_is_a_plain_web_address(string url)
+    {
+        var fault = Fault($"registries: {{ a: {{ url: '{url}' }} }}");
+
+        Assert.StartsWith("mirror.yml:1:25: registries.a.url: ", fault, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Docker.io")]
+    [InlineData("registry.example.com:5000")]
+    [InlineData("a/b")]
+    [InlineData("-a")]
+    [InlineData("")]
+    public void A_registrys_name_is_what_can_begin_a_repositorys_path(string name) =>
+        Assert.Contains("is not a registry's name", Fault($"registries: {{ '{name}': {{ url: 'https://x' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("index.docker.io")]
+    [InlineData("registry-1.docker.io")]
+    public void Docker_Hub_is_written_docker_io(string name) => Assert.Equal(
+        [$"mirror.yml:1:15: registries: '{name}' is another name of docker.io: write docker.io"],
+        Faults($"registries: {{ {name}: {{}} }}"));
+
+    [Fact]
+    public void Only_one_registry_is_the_default() => Assert.Equal(
+        ["mirror.yml:1:53: registries.ghcr.io.default: 'docker.io' is the default registry already: keep one of the two"],
+        Faults("registries: { docker.io: {default: true}, ghcr.io: {default: true}, quay.io: {default: false} }"));
+
+    [Theory]
+    [InlineData("https://auth.example.com")]
+    [InlineData("auth.example.com/token")]
+    [InlineData("*.example.com")]
+    [InlineData("a b")]
+    [InlineData("auth:port")]
+    [InlineData("")]
+    public void A_realm_is_a_host_and_perhaps_a_port(string realm) =>
+        Assert.Contains("is not a host", Fault($"registries: {{ a: {{ realms: ['{realm}'] }} }}"), StringComparison.Ordinal);
+}
