@@ -30,11 +30,11 @@ internal sealed partial class RegistryApi(
         }
         catch (Exception e)
         {
-            LogSurprise(e, http.Request.Method, http.Request.Path);
+            LogSurprise(e, http.Request.Method, http.Request.Path.ToUriComponent());
             await FailAsync(http, RegistryError.Unknown, detail: null);
         }
 
-        LogRequest(http.Request.Method, http.Request.Path, http.Response.StatusCode, time.GetElapsedTime(started));
+        LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, time.GetElapsedTime(started));
     }
 
     private static async Task FailAsync(HttpContext http, RegistryError error, string? detail)

@@ -137,6 +137,20 @@ public sealed class Metadata : IAsyncDisposable
         return NoChange;
     });
 
+    /// <summary>What keeps the database from being read, or null.</summary>
+    public string? FindFault()
+    {
+        try
+        {
+            _readers.Read(session => session.FindOne("SELECT count(*) FROM repositories", row => row.GetInt64(0)));
+            return null;
+        }
+        catch (SqliteException e)
+        {
+            return e.Message;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _writer.DisposeAsync();

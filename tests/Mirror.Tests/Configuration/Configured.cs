@@ -17,7 +17,7 @@ internal static class Configured
     }
 
     /// <summary>The one registry of a text with these lines below <c>registry.example.com</c>.</summary>
-    public static RegistryOptions Registry(string lines, params (string Name, string Value)[] environment) =>
+    public static RegistryOptions OneRegistry(string lines, params (string Name, string Value)[] environment) =>
         Assert.Single(Load($"registries:\n  registry.example.com: {{ {lines} }}", environment).Configuration.Registries);
 
     /// <summary>The one fault that a text has.</summary>

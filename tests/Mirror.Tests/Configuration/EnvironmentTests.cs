@@ -9,10 +9,10 @@ public sealed class EnvironmentTests
     [Fact]
     public void A_variable_in_a_value_is_replaced_and_an_escaped_one_is_not()
     {
-        Assert.Equal("a-b-${B}$", Registry("username: '${A}-${B_1}-$${B}$', password: x", ("A", "a"), ("B_1", "b")).Username);
+        Assert.Equal("a-b-${B}$", OneRegistry("username: '${A}-${B_1}-$${B}$', password: x", ("A", "a"), ("B_1", "b")).Username);
         // What a variable holds is text: no variables, no null, no second reading.
-        Assert.Equal("${A}", Registry("username: x, password: '${P}'", ("P", "${A}")).Password?.Reveal());
-        Assert.Equal("null", Registry("username: x, password: '${P}'", ("P", "null")).Password?.Reveal());
+        Assert.Equal("${A}", OneRegistry("username: x, password: '${P}'", ("P", "${A}")).Password?.Reveal());
+        Assert.Equal("null", OneRegistry("username: x, password: '${P}'", ("P", "null")).Password?.Reveal());
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class SecretTests : IDisposable
     [Fact]
     public void A_password_is_not_printed_with_the_options_that_hold_it()
     {
-        var registry = Registry("username: me, password: hunter2");
+        var registry = OneRegistry("username: me, password: hunter2");
 
         Assert.Equal("hunter2", registry.Password?.Reveal());
         Assert.DoesNotContain("hunter2", registry.ToString(), StringComparison.Ordinal);

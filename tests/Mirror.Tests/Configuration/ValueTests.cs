@@ -67,7 +67,7 @@ public sealed class ValueTests
     [InlineData("12h", 43_200)]
     [InlineData("7d", 604_800)]
     public void A_duration_is_a_whole_number_and_a_unit(string text, double seconds) =>
-        Assert.Equal(TimeSpan.FromSeconds(seconds), Registry($"tagFreshness: {text}").TagFreshness);
+        Assert.Equal(TimeSpan.FromSeconds(seconds), OneRegistry($"tagFreshness: {text}").TagFreshness);
 
     [Theory]
     [InlineData("5")]

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using Mirror.Configuration;
+using Mirror.Observability;
+using Mirror.Storage;
+
+namespace Mirror.Commands;
+
+/// <summary><c>mirror serve</c>: the server, until it is told to stop.</summary>
+public static partial class ServeCommand
+{
+    /// <summary>How long what is running may take to finish after the signal to stop.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
+    public static Command Create()
+    {
+        var serve = new Command("serve", "Run the server until it gets SIGINT or SIGTERM. Without a configuration file it listens on "
+            + "127.0.0.1:5000, keeps its data in ./data and mirrors Docker Hub.");
+        serve.SetAction((invocation, stopping) => GlobalOptions.FindConfiguration(invocation) is { } loaded
+            ? ServeAsync(loaded, invocation.InvocationConfiguration.Error, stopping)
+            : Task.FromResult(ExitCode.Misused));
+        return serve;
+    }
+
+    private static async Task<int> ServeAsync(ConfigurationAnswer.Loaded loaded, TextWriter errors, CancellationToken stopping)
+    {
+        using var loggers = Logging.Create(loaded.Configuration.Observability.Log);
+        var logger = loggers.CreateLogger(typeof(ServeCommand));
+        try
+        {
+            await using var server = await MirrorServer.StartAsync(loaded.Configuration, loggers, TimeProvider.System);
+            var registries = loaded.Configuration.Registries.Select(registry => registry.Default ? $"{registry.Name} (default)" : registry.Name);
+            LogStarted(
+                logger,
+                string.Join(", ", server.Addresses),
+                loaded.Source,
+                Path.GetFullPath(loaded.Configuration.Storage.Path),
+                string.Join(", ", registries));
+            await WaitForAsync(stopping);
+            LogStopping(logger);
+            using var patience = new CancellationTokenSource(Patience, TimeProvider.System);
+            await server.StopAsync(patience.Token);
+            return ExitCode.Done;
+        }
+        catch (Exception e) when (e is StoreException or IOException)
+        {
+            await errors.WriteLineAsync($"mirror: {e.Message}");
+            return ExitCode.Failed;
+        }
+    }
+
+    private static async Task WaitForAsync(CancellationToken stopping)
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = stopping.Register(stopped.SetResult);
+        await stopped.Task;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Listening on {Addresses}; configuration: {Source}; data: {Data}; registries: {Registries}")]
+    private static partial void LogStarted(ILogger logger, string addresses, string source, string data, string registries);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stopping; running answers may finish")]
+    private static partial void LogStopping(ILogger logger);
+}
