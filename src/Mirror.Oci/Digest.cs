@@ -35,8 +35,8 @@ public readonly record struct Digest
     {
         var hexLength = text.StartsWith(Sha256Prefix, StringComparison.Ordinal) ? SHA256.HashSizeInBytes * 2
             : text.StartsWith(Sha512Prefix, StringComparison.Ordinal) ? SHA512.HashSizeInBytes * 2
-            : -1;
-        if (text.Length != Sha256Prefix.Length + hexLength || text[Sha256Prefix.Length..].ContainsAnyExcept(LowerHex))
+            : 0;
+        if (hexLength == 0 || text.Length != Sha256Prefix.Length + hexLength || text[Sha256Prefix.Length..].ContainsAnyExcept(LowerHex))
         {
             digest = default;
             return false;

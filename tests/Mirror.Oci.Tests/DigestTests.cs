@@ -18,7 +18,10 @@ public sealed class DigestTests
 
     [Theory]
     [InlineData("")]
+    [InlineData("sha256")]
     [InlineData("sha256:")]
+    [InlineData("docker")]
+    [InlineData("latest!")]
     [InlineData("sha256:9f86d0")]
     [InlineData("sha256:" + Hex + "\n")]
     [InlineData("sha256:" + Hex + "0")]

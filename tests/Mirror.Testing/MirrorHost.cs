@@ -1,6 +1,5 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Mirror.Configuration;
+using Mirror.Oci;
 
 namespace Mirror.Testing;
 
@@ -12,13 +11,11 @@ public sealed class MirrorHost : IAsyncDisposable
 {
     private readonly TemporaryDirectory _data = new();
     private readonly MirrorConfiguration _configuration;
-    private readonly ILoggerFactory _loggers;
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { Timeout = TimeSpan.FromSeconds(60) };
     private MirrorServer? _server;
 
-    private MirrorHost(IReadOnlyList<RegistryOptions> registries, ILoggerFactory? loggers)
+    private MirrorHost(IReadOnlyList<RegistryOptions> registries)
     {
-        _loggers = loggers ?? NullLoggerFactory.Instance;
         _configuration = new MirrorConfiguration
         {
             Server = new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] },
@@ -29,27 +26,58 @@ public sealed class MirrorHost : IAsyncDisposable
 
     public ManualTime Time { get; } = new();
 
+    public RecordedLog Log { get; } = new();
+
     public string DataPath => _data.Combine("data");
 
     public Uri Url => _server!.Addresses[0];
 
     /// <summary>A mirror whose default registry is <paramref name="upstream"/>, under the name of Docker Hub.</summary>
-    public static Task<MirrorHost> StartAsync(FakeServer upstream, ILoggerFactory? loggers = null) => StartAsync([Registry("docker.io", upstream) with { Default = true }], loggers);
+    public static Task<MirrorHost> StartAsync(FakeServer upstream) =>
+        StartAsync([Registry("docker.io", upstream) with { Default = true }]);
 
-    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries, ILoggerFactory? loggers = null)
+    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries)
     {
-        var host = new MirrorHost(registries, loggers);
+        var host = new MirrorHost(registries);
         await host.StartAsync();
         return host;
     }
 
     public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url };
 
-    public async Task RestartAsync()
+    /// <summary>The digests of all published content, read off the disk.</summary>
+    public IReadOnlyList<Digest> Published() =>
+    [
+        .. Directory.EnumerateFiles(Path.Combine(DataPath, "blobs"), "*", SearchOption.AllDirectories)
+            .Select(file => Digest.Parse($"{Path.GetRelativePath(Path.Combine(DataPath, "blobs"), file).Split('/')[0]}:{Path.GetFileName(file)}")),
+    ];
+
+    /// <summary>Waits until some content is published: clients have it before it is, for they do not wait for the disk.</summary>
+    public async Task PublishedAsync(Digest digest)
+    {
+        for (var attempt = 0; !Published().Contains(digest); attempt++)
+        {
+            if (attempt == 3000)
+            {
+                throw new TimeoutException($"{digest} was not published.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+    }
+
+    /// <summary>How many files are in the staging folder.</summary>
+    public int Staged() => Directory.EnumerateFiles(Path.Combine(DataPath, "staged")).Count();
+
+    /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
+    public async Task RestartAsync(Action change)
     {
         await _server!.DisposeAsync();
+        change();
         await StartAsync();
     }
+
+    public Task RestartAsync() => RestartAsync(() => { });
 
     public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, headers);
 
@@ -78,5 +106,5 @@ public sealed class MirrorHost : IAsyncDisposable
         _data.Dispose();
     }
 
-    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, _loggers, Time);
+    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time);
 }

@@ -1,0 +1,167 @@
+using Mirror.Oci;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Caching;
+
+public sealed class LyingUpstreamTests
+{
+    private const int Size = 600_000;
+
+    public static TheoryData<string, Behaviour> Lies => new()
+    {
+        { "the first byte is wrong", Behaviour.WrongBytes() },
+        { "a byte in the middle is wrong", Behaviour.WrongBytes(Size / 2) },
+        { "the last byte is wrong", Behaviour.WrongBytes(Size - 1) },
+        { "too few bytes, and says so", Behaviour.TooFew(10) },
+        { "too few bytes, and promises more", Behaviour.TooFew(10, LengthHeader.Lying) },
+        { "too few bytes, of unsaid length", Behaviour.TooFew(10, LengthHeader.Absent) },
+        { "too many bytes, and says so", Behaviour.TooMany(10) },
+        { "too many bytes, of unsaid length", Behaviour.TooMany(10, LengthHeader.Absent) },
+        { "cut at once", Behaviour.CutAfter(0) },
+        { "cut in the middle", Behaviour.CutAfter(Size / 2) },
+        { "cut before the last byte", Behaviour.CutAfter(Size - 1) },
+        { "reset in the middle", Behaviour.ResetAfter(Size / 2) },
+        { "an error page with status 200", Behaviour.OtherManifest("<html>"u8.ToArray()) },
+        { "a server error", Behaviour.Status(500) },
+        { "nothing at all", Behaviour.HangUp },
+    };
+
+    [Theory]
+    [MemberData(nameof(Lies))]
+    public async Task No_client_gets_a_complete_blob_that_is_wrong_and_the_next_try_works(string lie, Behaviour behaviour)
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(behaviour);
+
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.False(answer is { Status: 200, IsComplete: true }, $"a complete body although upstream sent {lie}");
+        Assert.DoesNotContain(scene.Layer.Digest, scene.Mirror.Published());
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+    }
+
+    [Fact]
+    public async Task A_blob_that_does_not_end_is_received_no_further_than_its_manifest_says()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 1000);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.TooMany(50_000_000, LengthHeader.Absent), Behaviour.Drip(100, gate));
+        gate.ReleaseBytes(5000);
+
+        // The gate stays shut: who waited for more would wait for ever.
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.False(answer is { Status: 200, IsComplete: true });
+        Assert.DoesNotContain(scene.Layer.Digest, scene.Mirror.Published());
+    }
+
+    [Fact]
+    public async Task A_range_to_the_end_of_a_wrong_blob_is_never_complete()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.WrongBytes());
+
+        var answer = await scene.GetRawAsync(scene.LayerPath, $"Range: bytes={Size - 5}-");
+
+        Assert.False(answer is { Status: 206, IsComplete: true });
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_manifest_that_is_not_the_one_asked_for_is_never_served_or_kept(bool alsoClaimsTheDigest)
+    {
+        await using var scene = await Scene.StartAsync();
+        var other = TestImage.Create(layers: 1, layerSize: 10, seed: 99);
+        Behaviour[] lie = alsoClaimsTheDigest
+            ? [Behaviour.OtherManifest(other.Manifest.Content), Behaviour.WrongDigestHeader(scene.Image.Digest)]
+            : [Behaviour.OtherManifest(other.Manifest.Content)];
+        scene.Upstream.On(HttpMethod.Get, scene.Image.Digest).Times(1).Do(lie);
+        var path = Scene.ManifestPath(scene.Image.Digest.ToString());
+
+        var answer = await scene.GetRawAsync(path);
+
+        Assert.Equal(502, answer.Status);
+        Assert.Empty(scene.Mirror.Published());
+        await scene.GetExactlyAsync(path, scene.Image.Manifest);
+    }
+
+    [Fact]
+    public async Task A_tagged_manifest_that_is_not_what_its_digest_header_says_is_never_served()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, Scene.Repository, Scene.Tag).Times(1).Do(Behaviour.WrongDigestHeader(Digest.Sha256("other"u8)));
+
+        Assert.Equal(502, (await scene.GetRawAsync(scene.TagPath)).Status);
+        Assert.Empty(scene.Mirror.Published());
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("""{"schemaVersion":1,"name":"x","signatures":[]}""")]
+    [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}""")]
+    [InlineData("""{"schemaVersion":2,"schemaVersion":2,"config":{},"layers":[]}""")]
+    [InlineData("""{"schemaVersion":2,"config":{"mediaType":"\ud800","digest":"sha256:0","size":1},"layers":[]}""")]
+    public async Task A_manifest_that_is_none_is_a_bad_gateway_with_the_reason(string content)
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, Scene.Repository, Scene.Tag).Do(
+            Behaviour.OtherManifest(System.Text.Encoding.UTF8.GetBytes(content)), Behaviour.NoDigestHeader, Behaviour.WrongContentType("text/plain"));
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+
+        Assert.Equal(502, answer.Status);
+        Assert.Contains("manifest", answer.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_manifest_larger_than_four_mebibytes_is_refused_without_reading_all_of_it()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, Scene.Repository, Scene.Tag).Do(Behaviour.TooMany(60_000_000, LengthHeader.Absent), Behaviour.NoDigestHeader);
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+
+        Assert.Equal(502, answer.Status);
+    }
+
+    [Fact]
+    public async Task A_silent_upstream_is_a_gateway_timeout()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, Scene.Repository, Scene.Tag).Do(Behaviour.Stall());
+
+        var waiting = scene.Mirror.Time.TimerArmed(TimeSpan.FromSeconds(20));
+        var asking = scene.GetRawAsync(scene.TagPath);
+        await waiting;
+        scene.Mirror.Time.Advance(TimeSpan.FromSeconds(20));
+
+        Assert.Equal(504, (await asking).Status);
+    }
+
+    [Fact]
+    public async Task A_layer_that_goes_silent_in_the_middle_breaks_the_connection()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.Drip(1000, gate));
+        gate.ReleaseBytes(100_000);
+
+        using var client = await RawHttp.ConnectAsync(scene.Mirror.Url);
+        await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        var head = await client.ReadHeadAsync();
+        await client.ReadBodyAsync(90_000);
+        await scene.Mirror.Time.TimerArmed(TimeSpan.FromSeconds(30));
+        scene.Mirror.Time.Advance(TimeSpan.FromSeconds(30));
+        var rest = await client.ReadRestAsync(head);
+
+        Assert.False(rest.IsComplete);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+}

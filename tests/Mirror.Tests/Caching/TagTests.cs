@@ -1,0 +1,257 @@
+using Mirror.Oci;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Caching;
+
+public sealed class TagTests
+{
+    private static readonly TimeSpan Freshness = TimeSpan.FromMinutes(5);
+    private static readonly TestImage Newer = TestImage.Create(layers: 1, layerSize: 1000, seed: 42);
+
+    [Fact]
+    public async Task A_fresh_tag_costs_no_upstream_request()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness - TimeSpan.FromSeconds(1));
+
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        using var head = await scene.Mirror.HeadAsync(scene.TagPath);
+
+        Assert.Equal(200, (int)head.StatusCode);
+        Assert.Empty(scene.Upstream.Requests);
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("HEAD")]
+    public async Task An_old_tag_costs_one_HEAD_and_is_fresh_again(string method)
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var answer = await scene.Mirror.SendAsync(new HttpMethod(method), scene.TagPath);
+            Assert.Equal(scene.Image.Digest.ToString(), answer.Headers.GetValues("Docker-Content-Digest").Single());
+        }
+
+        var request = Assert.Single(scene.Upstream.Requests);
+        Assert.Equal(HttpMethod.Head, request.Method);
+    }
+
+    [Fact]
+    public async Task A_moved_tag_costs_a_HEAD_and_a_GET()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+        scene.Mirror.Time.Advance(Freshness);
+
+        await scene.GetExactlyAsync(scene.TagPath, Newer.Manifest);
+
+        Assert.Equal([HttpMethod.Head, HttpMethod.Get], scene.Upstream.Requests.Select(request => request.Method));
+    }
+
+    [Fact]
+    public async Task Sixteen_clients_on_an_old_tag_cost_one_HEAD()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Head).Do(Behaviour.Stall(gate));
+
+        var asking = Enumerable.Range(0, 16).Select(_ => scene.GetRawAsync(scene.TagPath)).ToList();
+        await gate.Arrived();
+        gate.Open();
+        await Task.WhenAll(asking);
+
+        Assert.Single(scene.Upstream.Requests);
+    }
+
+    [Fact]
+    public async Task A_HEAD_never_costs_upstream_a_GET_and_a_GET_after_it_costs_one()
+    {
+        await using var scene = await Scene.StartAsync();
+
+        using var head = await scene.Mirror.HeadAsync(scene.TagPath);
+        Assert.Equal(200, (int)head.StatusCode);
+        Assert.Equal(scene.Image.Manifest.Size, head.Content.Headers.ContentLength);
+        Assert.Equal(MediaTypes.OciManifest, head.Content.Headers.NonValidated["Content-Type"].ToString());
+        Assert.Equal([HttpMethod.Head], scene.Upstream.Requests.Select(request => request.Method));
+
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        Assert.Equal([HttpMethod.Head, HttpMethod.Get], scene.Upstream.Requests.Select(request => request.Method));
+    }
+
+    [Fact]
+    public async Task A_HEAD_that_sees_a_moved_tag_does_not_lose_the_image_that_is_here()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+        scene.Mirror.Time.Advance(Freshness);
+        using var head = await scene.Mirror.HeadAsync(scene.TagPath);
+        Assert.Equal(Newer.Digest.ToString(), head.Headers.GetValues("Docker-Content-Digest").Single());
+
+        await scene.Upstream.StopAsync();
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+        Assert.Equal(scene.Image.Manifest.Content.ToArray(), answer.Body);
+        Assert.StartsWith("110 ", answer.Head.Headers["Warning"], StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string, Behaviour> Outages => new()
+    {
+        { "500", Behaviour.Status(500) },
+        { "503", Behaviour.Status(503) },
+        { "429", Behaviour.Status(429) },
+        { "401", Behaviour.Status(401) },
+        { "403", Behaviour.Status(403) },
+        { "hangs up", Behaviour.HangUp },
+    };
+
+    [Theory]
+    [MemberData(nameof(Outages))]
+    public async Task A_cached_tag_is_answered_as_stale_where_upstream_can_not_be_asked(string outage, Behaviour behaviour)
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        scene.Upstream.On(_ => true).Do(behaviour);
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+
+        Assert.True(answer.Status == 200, outage);
+        Assert.Equal(scene.Image.Manifest.Content.ToArray(), answer.Body);
+        Assert.StartsWith("110 ", answer.Head.Headers["Warning"], StringComparison.Ordinal);
+        Assert.Contains(scene.Mirror.Log.Lines, line => line.Contains("could not be asked", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_cached_tag_waits_two_seconds_for_a_silent_upstream_whose_late_answer_still_counts()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Head).Do(Behaviour.Stall(gate));
+
+        var waiting = scene.Mirror.Time.TimerArmed(TimeSpan.FromSeconds(2));
+        var asking = scene.GetRawAsync(scene.TagPath);
+        await waiting;
+        await gate.Arrived();
+        scene.Mirror.Time.Advance(TimeSpan.FromSeconds(2));
+        var answer = await asking;
+        Assert.StartsWith("110 ", answer.Head.Headers["Warning"], StringComparison.Ordinal);
+
+        var late = scene.GetRawAsync(scene.TagPath);
+        gate.Open();
+        Assert.False((await late).Head.Headers.ContainsKey("Warning"));
+        Assert.Equal(1, scene.Upstream.Count(HttpMethod.Head, Scene.Repository, Scene.Tag));
+    }
+
+    [Fact]
+    public async Task A_cached_tag_is_not_answered_for_ever()
+    {
+        await using var scene = await WarmAsync();
+        await scene.Upstream.StopAsync();
+        scene.Mirror.Time.Advance(Freshness + TimeSpan.FromDays(30));
+
+        Assert.Equal(502, (await scene.GetRawAsync(scene.TagPath)).Status);
+
+        // By digest it has no age.
+        await scene.GetExactlyAsync(Scene.ManifestPath(scene.Image.Digest.ToString()), scene.Image.Manifest);
+    }
+
+    [Fact]
+    public async Task A_tag_that_upstream_no_longer_has_is_gone_and_its_digest_still_serves()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Untag(Scene.Repository, Scene.Tag);
+        scene.Mirror.Time.Advance(Freshness);
+
+        Assert.Equal(404, (await scene.GetRawAsync(scene.TagPath)).Status);
+        await scene.Upstream.StopAsync();
+        Assert.Equal(502, (await scene.GetRawAsync(scene.TagPath)).Status);
+        await scene.GetExactlyAsync(Scene.ManifestPath(scene.Image.Digest.ToString()), scene.Image.Manifest);
+    }
+
+    public static TheoryData<string, Behaviour> PoorHeads => new()
+    {
+        { "no HEAD at all", Behaviour.NoHead },
+        { "HEAD says 404", Behaviour.Status(404) },
+        { "no digest", Behaviour.NoDigestHeader },
+        { "no length", Behaviour.NoHeader("Content-Length") },
+        { "a useless type", Behaviour.WrongContentType("text/plain") },
+    };
+
+    [Theory]
+    [MemberData(nameof(PoorHeads))]
+    public async Task An_upstream_whose_HEAD_is_of_no_use_is_asked_by_GET(string head, Behaviour behaviour)
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+        scene.Upstream.On(HttpMethod.Head).Do(behaviour);
+        scene.Mirror.Time.Advance(Freshness);
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+
+        Assert.True(answer.Status == 200, head);
+        Assert.Equal(Newer.Manifest.Content.ToArray(), answer.Body);
+        Assert.Equal([HttpMethod.Head, HttpMethod.Get], scene.Upstream.Requests.Select(request => request.Method));
+    }
+
+    [Fact]
+    public async Task Freshness_survives_a_restart()
+    {
+        await using var scene = await WarmAsync();
+
+        await scene.Mirror.RestartAsync();
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+
+        Assert.Empty(scene.Upstream.Requests);
+    }
+
+    [Fact]
+    public async Task A_listing_is_upstreams_and_without_it_the_cached_tags_marked_as_stale()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Tag(Scene.Repository, "never-pulled", scene.Image.Digest);
+        var path = $"/v2/{Scene.Repository}/tags/list";
+
+        var live = await scene.GetRawAsync(path);
+        await scene.Upstream.StopAsync();
+        var cached = await scene.GetRawAsync(path);
+
+        Assert.Equal("""{"name":"library/alpine","tags":["3.20","never-pulled"]}""", live.Text);
+        Assert.Equal("""{"name":"library/alpine","tags":["3.20"]}""", cached.Text);
+        Assert.StartsWith("110 ", cached.Head.Headers["Warning"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_listing_comes_page_by_page_behind_links_that_work()
+    {
+        await using var scene = await Scene.StartAsync();
+        foreach (var tag in new[] { "a", "b", "c", "d" })
+        {
+            scene.Upstream.Tag(Scene.Repository, tag, scene.Image.Digest);
+        }
+
+        var pages = new List<string>();
+        string? next = $"/docker.io/v2/alpine/tags/list?n=2";
+        while (next is not null)
+        {
+            var answer = await scene.GetRawAsync(next);
+            pages.Add(answer.Text);
+            next = answer.Head.Headers.TryGetValue("Link", out var link) ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+        }
+
+        Assert.Equal(
+            ["""{"name":"alpine","tags":["3.20","a"]}""", """{"name":"alpine","tags":["b","c"]}""", """{"name":"alpine","tags":["d"]}"""], pages);
+    }
+
+    /// <summary>A scene whose tag is cached and fresh, and whose upstream has forgotten what that cost.</summary>
+    private static async Task<Scene> WarmAsync()
+    {
+        var scene = await Scene.StartAsync();
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        scene.Upstream.ClearRequests();
+        return scene;
+    }
+}
