@@ -46,12 +46,19 @@ public sealed class RawHttp : IDisposable
         return new RawHttp(socket);
     }
 
-    /// <summary>One request on a connection of its own, with its answer.</summary>
+    /// <summary>One request on a connection of its own, with its answer: status 0 where the connection was cut before there was one.</summary>
     public static async Task<RawResponse> SendAsync(Uri server, string request)
     {
         using var connection = await ConnectAsync(server);
         await connection.SendAsync(request);
-        return await connection.ReadResponseAsync(isHead: request.StartsWith("HEAD ", StringComparison.Ordinal));
+        try
+        {
+            return await connection.ReadResponseAsync(isHead: request.StartsWith("HEAD ", StringComparison.Ordinal));
+        }
+        catch (EndOfStreamException)
+        {
+            return new RawResponse(new RawHead("", 0, new Dictionary<string, string>()), [], IsComplete: false);
+        }
     }
 
     /// <summary>A GET of exactly this target, on a connection of its own.</summary>

@@ -11,7 +11,7 @@ internal readonly record struct Authorization(AuthenticationHeaderValue? Header,
 /// Answers one registry's challenges. It remembers the last challenge, so that only the first request of all is sent without authorization,
 /// and the tokens of each scope. It knows only the registry's own origin: nothing it returns may be sent anywhere else.
 /// </summary>
-internal sealed class Authenticator(RemoteRegistryOptions options, TokenServer tokens)
+internal sealed class Authenticator(RemoteRegistryOptions options, BearerTokens tokens)
 {
     private volatile Challenge? _challenge;
 

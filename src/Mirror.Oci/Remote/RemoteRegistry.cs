@@ -26,7 +26,7 @@ public sealed class RemoteRegistry : IDisposable
         _options = options;
         _time = time;
         _transport = Transport.Create(options);
-        _sender = new RequestSender(options, _transport, new Authenticator(options, new TokenServer(options, _transport, time)), time);
+        _sender = new RequestSender(options, _transport, new Authenticator(options, new BearerTokens(options, _transport, time)), time);
         _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
     }
 

@@ -9,6 +9,7 @@ internal static class Transport
     public static HttpMessageInvoker Create(RemoteRegistryOptions options) => new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
+        Proxy = HttpClient.DefaultProxy,
         AutomaticDecompression = DecompressionMethods.None,
         UseCookies = false,
         ConnectTimeout = options.ConnectTimeout,
@@ -52,13 +53,14 @@ internal static class Transport
     /// <summary>The registry itself, a realm that the operator named, and the operator's outbound proxy need no check.</summary>
     private static bool IsTrusted(RemoteRegistryOptions options, SocketsHttpConnectionContext context)
     {
-        var target = context.DnsEndPoint;
         var asked = context.InitialRequestMessage.RequestUri!;
-        var viaProxy = !asked.IdnHost.Equals(target.Host, StringComparison.OrdinalIgnoreCase) || asked.Port != target.Port;
-        return viaProxy
-            || (target.Host.Equals(options.Url.IdnHost, StringComparison.OrdinalIgnoreCase) && target.Port == options.Url.Port)
-            || Realm.IsNamed(options, asked);
+        return Is(context.DnsEndPoint, options.Url)
+            || (Is(context.DnsEndPoint, asked) && Realm.IsNamed(options, asked))
+            || (HttpClient.DefaultProxy.GetProxy(asked) is { } proxy && Is(context.DnsEndPoint, proxy));
     }
+
+    private static bool Is(DnsEndPoint target, Uri uri) =>
+        target.Host.Trim('[', ']').Equals(uri.IdnHost.Trim('[', ']'), StringComparison.OrdinalIgnoreCase) && target.Port == uri.Port;
 
     private static async Task<IPAddress[]> WithoutForbiddenAsync(
         RemoteRegistryOptions options, DnsEndPoint target, IPAddress[] addresses, CancellationToken cancellationToken)

@@ -60,8 +60,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         };
         if (!TryReadRange(http, digest, size, out var range))
         {
-            await RegistryError.RangeInvalid.WriteAsync(http);
-            http.Response.Headers.ContentRange = $"bytes */{size}";
+            await RegistryError.RangeInvalid.WriteAsync(http, detail: null, ("Content-Range", $"bytes */{size}"));
             return;
         }
 

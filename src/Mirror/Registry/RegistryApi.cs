@@ -51,11 +51,6 @@ internal sealed partial class RegistryApi(
     private Task RouteAsync(HttpContext http)
     {
         var route = Route.Parse(http.Request.Path.Value ?? "");
-        if (route is Route.Wrong(var error))
-        {
-            return error.WriteAsync(http);
-        }
-
         if (route is Route.Nothing || (route.Prefix is not null && !doors.IsPrefix(route.Prefix)))
         {
             return RegistryError.NotFound.WriteAsync(http);
@@ -63,13 +58,13 @@ internal sealed partial class RegistryApi(
 
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
         {
-            http.Response.Headers.Allow = "GET, HEAD";
-            return RegistryError.Unsupported.WriteAsync(http, "this is a mirror: it can be pulled from");
+            return RegistryError.Unsupported.WriteAsync(http, "this is a mirror: it can be pulled from", ("Allow", "GET, HEAD"));
         }
 
         var head = HttpMethods.IsHead(http.Request.Method);
         return route switch
         {
+            Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
             Route.Catalog => listings.CatalogAsync(http),
             Route.Tags(var name) => InRepositoryAsync(http, route, name, repository => listings.TagsAsync(http, repository, name)),

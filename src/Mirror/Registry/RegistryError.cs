@@ -42,12 +42,18 @@ public sealed record RegistryError(string Code, int Status, string Message)
     /// <summary>Answers with this error, in place of anything that was prepared.</summary>
     /// <param name="http">Whose response has not started.</param>
     /// <param name="detail">What a person needs to know beyond the code.</param>
-    public async Task WriteAsync(HttpContext http, string? detail = null)
+    /// <param name="headers">What belongs to this answer beside the usual.</param>
+    public async Task WriteAsync(HttpContext http, string? detail = null, params IReadOnlyList<(string Name, string Value)> headers)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, Message, detail)]), ErrorJson.Default.ErrorBody);
         http.Response.Clear();
         http.Response.StatusCode = Status;
         RegistryHeaders.Add(http.Response);
+        foreach (var (name, value) in headers)
+        {
+            http.Response.Headers[name] = value;
+        }
+
         http.Response.Headers.ContentType = MediaTypes.Json;
         http.Response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(http.Request.Method))
@@ -60,16 +66,9 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static Task WriteAsync(HttpContext http, RemoteFailure failure, RegistryError missing)
     {
         var error = Of(failure, missing);
-        http.Response.OnStarting(() =>
-        {
-            if (failure is RemoteFailure.Throttled { RetryAfter: { } wait })
-            {
-                http.Response.Headers.RetryAfter = ((long)Math.Ceiling(wait.TotalSeconds)).ToString();
-            }
-
-            return Task.CompletedTask;
-        });
-        return error.WriteAsync(http, failure.Why);
+        return failure is RemoteFailure.Throttled { RetryAfter: { } wait }
+            ? error.WriteAsync(http, failure.Why, ("Retry-After", $"{Math.Ceiling(wait.TotalSeconds)}"))
+            : error.WriteAsync(http, failure.Why);
     }
 }
 

@@ -9,7 +9,7 @@ namespace Mirror.Oci.Remote;
 /// Fetches and keeps bearer tokens of one registry (Distribution's token protocol). A token is fetched once however many requests need it,
 /// and used for four fifths of its life, so that it does not expire on the way.
 /// </summary>
-internal sealed class TokenServer(RemoteRegistryOptions options, HttpMessageInvoker transport, TimeProvider time)
+internal sealed class BearerTokens(RemoteRegistryOptions options, HttpMessageInvoker transport, TimeProvider time)
 {
     /// <summary>What the protocol gives a token that does not say how long it lives, and the least that clients reckon with.</summary>
     private static readonly TimeSpan DefaultLife = TimeSpan.FromSeconds(60);

@@ -1,0 +1,218 @@
+using System.Text.Json;
+using Mirror.Oci;
+using Mirror.Storage;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Storage;
+
+public sealed class StoreTests
+{
+    [Fact]
+    public async Task A_stored_blob_that_the_disk_has_changed_is_not_served_but_fetched_again()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 600_000);
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        Damage(FileOf(scene, scene.Layer.Digest), position: 400_000);
+
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.False(answer is { Status: 200, IsComplete: true });
+        Assert.Equal(scene.Layer.Content[..answer.Body.Length].ToArray(), answer.Body);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        Assert.Equal(2, scene.Upstream.Count(HttpMethod.Get, scene.Layer.Digest));
+    }
+
+    [Fact]
+    public async Task A_stored_manifest_that_the_disk_has_changed_is_not_served_but_fetched_again()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+
+        await scene.Mirror.RestartAsync(() => Damage(FileOf(scene, scene.Image.Digest), position: 10));
+
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Content_whose_file_is_gone_or_cut_short_is_fetched_again(bool gone)
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+
+        await scene.Mirror.RestartAsync(() =>
+        {
+            foreach (var digest in scene.Mirror.Published())
+            {
+                Spoil(FileOf(scene, digest), gone);
+            }
+        });
+
+        await scene.PullAsync();
+    }
+
+    [Fact]
+    public async Task Published_content_can_not_be_written_to()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.GroupRead, File.GetUnixFileMode(FileOf(scene, scene.Layer.Digest)));
+    }
+
+    [Fact]
+    public async Task What_an_earlier_process_left_staged_is_swept_at_start()
+    {
+        await using var scene = await Scene.StartAsync();
+
+        await scene.Mirror.RestartAsync(() => File.WriteAllText(Path.Combine(scene.Mirror.DataPath, "staged", "left"), "half a layer"));
+
+        Assert.Equal(0, scene.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task A_download_leaves_nothing_staged()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.CutAfter(1000));
+
+        await scene.GetRawAsync(scene.LayerPath);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        await scene.Mirror.RestartAsync(() => Assert.Equal(0, scene.Mirror.Staged()));
+    }
+
+    [Fact]
+    public async Task The_journal_has_a_line_for_each_change_of_a_tag_or_link_and_none_for_a_pull_that_changes_nothing()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+
+        var changes = Journal(scene);
+
+        Assert.Contains(changes, c => c is { Op: "tag", Tag: "3.20", Repository: "library/alpine", Registry: "docker.io" } && c.Digest == scene.Image.Digest.ToString());
+        Assert.Contains(changes, c => c.Op == "link" && c.Digest == scene.Image.Digest.ToString() && c.MediaType == MediaTypes.OciManifest);
+        Assert.Contains(changes, c => c.Op == "hold" && c.Digest == scene.Image.Digest.ToString());
+
+        scene.Mirror.Time.Advance(TimeSpan.FromMinutes(5));
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        Assert.Equal(changes, Journal(scene));
+
+        scene.Upstream.Untag(Scene.Repository, Scene.Tag);
+        scene.Mirror.Time.Advance(TimeSpan.FromMinutes(5));
+        await scene.GetRawAsync(scene.TagPath);
+        Assert.Equal("untag", Journal(scene)[^1].Op);
+    }
+
+    [Fact]
+    public async Task A_last_journal_line_that_a_crash_has_torn_is_dropped_and_the_next_follows_cleanly()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        var whole = Journal(scene);
+
+        await scene.Mirror.RestartAsync(() => File.AppendAllText(Path.Combine(scene.Mirror.DataPath, "refs.log"), "0123456789abcdef {\"at\":\"20"));
+        scene.Upstream.Add(Scene.Repository, TestImage.Create(layers: 1, layerSize: 10, seed: 8), "other");
+        await scene.GetRawAsync(Scene.ManifestPath("other"));
+
+        var changes = Journal(scene);
+        Assert.Equal(whole, changes[..whole.Length]);
+        Assert.Contains(changes, c => c is { Op: "tag", Tag: "other" });
+    }
+
+    [Fact]
+    public async Task A_data_directory_in_use_is_refused_with_the_reason()
+    {
+        await using var scene = await Scene.StartAsync();
+
+        var refusal = Assert.Throws<StoreException>(() => Store.Open(scene.Mirror.DataPath, TimeProvider.System));
+
+        Assert.Contains("in use by another process", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_data_directory_that_can_not_be_made_is_refused_with_the_reason()
+    {
+        using var folder = new TemporaryDirectory();
+        File.WriteAllText(folder.Combine("file"), "");
+
+        var refusal = Assert.Throws<StoreException>(() => Store.Open(folder.Combine("file", "data"), TimeProvider.System));
+
+        Assert.Contains("can not be used", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_database_that_is_none_is_refused_with_the_reason()
+    {
+        using var folder = new TemporaryDirectory();
+        File.WriteAllText(folder.Combine("mirror.db"), new string('x', 10_000));
+
+        var refusal = Assert.Throws<StoreException>(() => Store.Open(folder.Path, TimeProvider.System));
+
+        Assert.Contains("mirror.db", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Many_writes_at_once_are_all_kept_and_one_that_fails_fails_alone()
+    {
+        using var folder = new TemporaryDirectory();
+        var repository = new RepositoryKey("docker.io", RepositoryName.Parse("library/alpine"));
+        var manifest = TestImage.Create(layers: 1, layerSize: 10, seed: 1).Manifest;
+        Assert.True(Manifest.TryParse(manifest.Content, null, DigestAlgorithm.Sha256, out var parsed, out _));
+        await using (var store = Store.Open(folder.Path, TimeProvider.System))
+        {
+            var blob = store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
+            var nowhere = store.Metadata.RecordTagAsync(repository with { Registry = "nowhere" }, Tag.Parse("x"), manifest.Digest);
+            await Task.WhenAll(Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, parsed, blob, Tag.Parse($"t{i}"))));
+            await Assert.ThrowsAnyAsync<Exception>(() => nowhere);
+        }
+
+        await using var reopened = Store.Open(folder.Path, TimeProvider.System);
+        Assert.Equal(200, reopened.Metadata.ListTags(repository, 1000, null).Count);
+    }
+
+    private static string FileOf(Scene scene, Digest digest) =>
+        Path.Combine(scene.Mirror.DataPath, "blobs", "sha256", digest.Hex[..2], digest.Hex);
+
+    private static void Damage(string file, int position)
+    {
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
+        var one = new byte[1];
+        RandomAccess.Read(handle, one, position);
+        one[0] ^= 1;
+        RandomAccess.Write(handle, one, position);
+    }
+
+    private static void Spoil(string file, bool gone)
+    {
+        if (gone)
+        {
+            File.Delete(file);
+            return;
+        }
+
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
+        RandomAccess.SetLength(handle, RandomAccess.GetLength(handle) / 2);
+    }
+
+    private sealed record Change(string Op, string Registry, string? Repository, string? Tag, string? Digest, string? MediaType);
+
+    private static Change[] Journal(Scene scene)
+    {
+        using var file = new FileStream(Path.Combine(scene.Mirror.DataPath, "refs.log"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(file);
+        return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(Read)];
+
+        static Change Read(string line)
+        {
+            Assert.Matches("^[0-9a-f]{16} \\{", line);
+            return JsonSerializer.Deserialize<Change>(line[17..], JsonSerializerOptions.Web)!;
+        }
+    }
+}
