@@ -1,3 +1,3 @@
 using Mirror.Commands;
 
-return await CommandLine.RunAsync([ServeCommand.Create(), ConfigCommand.Create()], args);
+return await CommandLine.RunAsync([ServeCommand.Create(), DemoCommand.Create(), ConfigCommand.Create()], args);

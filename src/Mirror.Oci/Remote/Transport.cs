@@ -12,6 +12,7 @@ internal static class Transport
         Proxy = HttpClient.DefaultProxy,
         AutomaticDecompression = DecompressionMethods.None,
         UseCookies = false,
+        Proxy = new OutboundProxy(HttpClient.DefaultProxy),
         ConnectTimeout = options.ConnectTimeout,
 #pragma warning disable CA2262 // 256 KB: some object stores answer with far more than the framework's 64.
         MaxResponseHeadersLength = 256,

@@ -37,23 +37,29 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     /// <exception cref="DownloadFailedException">Our own disk failed.</exception>
     public async Task<RemoteAnswer<BlobSource>> OpenAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
     {
-        var link = store.Metadata.FindLink(repository.Key, digest);
-        var blob = link?.Blob ?? store.Metadata.FindBlob(digest);
-        if (blob is not null)
+        while (true)
         {
-            if (link is not { Held: true } && await ConfirmAsync(repository, digest, cancellationToken) is { } failure)
+            var link = store.Metadata.FindLink(repository.Key, digest);
+            var blob = link?.Blob ?? store.Metadata.FindBlob(digest);
+            if (blob is not null)
             {
-                return failure;
+                if (link is not { Held: true } && await ConfirmAsync(repository, digest, cancellationToken) is { } failure)
+                {
+                    return failure;
+                }
+
+                if (await OpenPublishedAsync(blob) is { } published)
+                {
+                    metrics.CacheRequest("blob", "hit");
+                    return new BlobSource.OnDisk(published);
+                }
             }
 
-            if (await OpenPublishedAsync(blob) is { } published)
+            if (await FollowAsync(repository, digest, link, cancellationToken) is { } answer)
             {
-                metrics.CacheRequest("blob", "hit");
-                return new BlobSource.OnDisk(published);
+                return answer;
             }
         }
-
-        return await FollowAsync(repository, digest, link, cancellationToken);
     }
 
     /// <summary>A blob's size, without fetching it: a HEAD costs upstream a HEAD at most.</summary>
@@ -88,14 +94,20 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         return null;
     }
 
-    private async Task<RemoteAnswer<BlobSource>> FollowAsync(
+    /// <returns>Null where the blob has come to the store meanwhile.</returns>
+    private async Task<RemoteAnswer<BlobSource>?> FollowAsync(
         UpstreamRepository repository, Digest digest, Link? link, CancellationToken cancellationToken)
     {
         var throughOthers = link is not null;
         while (true)
         {
-            var follower = downloads.TryFollow(repository, digest, link?.Descriptor.Size, throughOthers);
-            if (follower is null)
+            var download = downloads.Follow(repository, digest, link?.Descriptor.Size, throughOthers);
+            if (download is DownloadAnswer.AlreadyHere)
+            {
+                return null;
+            }
+
+            if (download is not DownloadAnswer.Following(var follower))
             {
                 if (await ConfirmAsync(repository, digest, cancellationToken) is { } refused)
                 {

@@ -5,6 +5,22 @@ using Mirror.Storage;
 
 namespace Mirror.Caching;
 
+/// <summary>How a blob that was not in the store can be had.</summary>
+public abstract record DownloadAnswer
+{
+    private DownloadAnswer()
+    {
+    }
+
+    public sealed record Following(BlobFollower Follower) : DownloadAnswer;
+
+    /// <summary>Behind a download that was started through another repository.</summary>
+    public sealed record OnlyThroughOthers : DownloadAnswer;
+
+    /// <summary>From the store after all.</summary>
+    public sealed record AlreadyHere : DownloadAnswer;
+}
+
 /// <summary>The running downloads: one for each registry and digest, however many ask.</summary>
 public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
 {
@@ -12,20 +28,27 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
     private readonly Dictionary<(string Registry, Digest Digest), (BlobDownload Download, Task Running)> _running = [];
     private readonly CancellationTokenSource _stopping = new();
 
-    /// <summary>Follows the running download of a blob, or starts one.</summary>
+    /// <summary>Follows the running download of a blob, or starts one where the blob is not here.</summary>
     /// <param name="repository">Through which it would be started.</param>
     /// <param name="digest">The blob.</param>
     /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
     /// <param name="throughOthers">Whether one that was started through another repository may be followed: only who has the right to the blob may.</param>
-    /// <returns>Null where the only way is through another repository.</returns>
-    public BlobFollower? TryFollow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers)
+    public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers)
     {
         var key = (repository.Upstream.Name, digest);
         lock (_gate)
         {
             if (_running.TryGetValue(key, out var running))
             {
-                return throughOthers || running.Download.Repository == repository ? running.Download.Follow() : null;
+                return throughOthers || running.Download.Repository == repository
+                    ? new DownloadAnswer.Following(running.Download.Follow())
+                    : new DownloadAnswer.OnlyThroughOthers();
+            }
+
+            // A download may have ended since the caller looked for the blob; it was recorded before it was taken off the list.
+            if (store.Metadata.FindBlob(digest) is not null)
+            {
+                return new DownloadAnswer.AlreadyHere();
             }
 
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
@@ -33,7 +56,7 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
                 repository, digest, announcedSize, done => Forget(key, done), store, metrics, time, loggers.CreateLogger<BlobDownload>());
             var follower = download.Follow();
             _running[key] = (download, Task.Run(() => download.RunAsync(_stopping.Token)));
-            return follower;
+            return new DownloadAnswer.Following(follower);
         }
     }
 

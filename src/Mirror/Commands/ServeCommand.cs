@@ -10,7 +10,7 @@ namespace Mirror.Commands;
 public static partial class ServeCommand
 {
     /// <summary>How long what is running may take to finish after the signal to stop.</summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     public static Command Create()
     {

@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Mirror.Caching;
+using Mirror.Observability;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Storage;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Caching;
+
+public sealed class DownloadsTests
+{
+    /// <summary>Who looked into the store just before a download ended, and asks for one just after, must not start another.</summary>
+    [Fact]
+    public async Task A_blob_that_has_come_since_the_caller_looked_is_not_fetched_again()
+    {
+        var name = RepositoryName.Parse("library/alpine");
+        var image = TestImage.Create();
+        await using var registry = await FakeRegistry.StartAsync();
+        registry.Add(name, image, "3.20");
+        using var folder = new TemporaryDirectory();
+        using var metrics = new MirrorMetrics();
+        var time = new ManualTime();
+        await using var store = Store.Open(folder.Path, time);
+        using var remote = new RemoteRegistry(new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, time);
+        var upstream = new Upstream(remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), metrics, NullLogger<Upstream>.Instance);
+        var repository = new UpstreamRepository(upstream, name);
+
+        await using (var downloads = new Downloads(store, metrics, time, NullLoggerFactory.Instance))
+        {
+            var answer = downloads.Follow(repository, image.Layer.Digest, null, throughOthers: false);
+            await ReadToEndAsync(Assert.IsType<DownloadAnswer.Following>(answer).Follower);
+        }
+
+        await using var later = new Downloads(store, metrics, time, NullLoggerFactory.Instance);
+        Assert.IsType<DownloadAnswer.AlreadyHere>(later.Follow(repository, image.Layer.Digest, null, throughOthers: false));
+        Assert.Equal(1, registry.Count(HttpMethod.Get, image.Layer.Digest));
+    }
+
+    private static async Task ReadToEndAsync(BlobFollower follower)
+    {
+        using (follower)
+        {
+            var buffer = new byte[64 * 1024];
+            for (var position = 0; ;)
+            {
+                var read = await follower.ReadAsync(position, buffer, CancellationToken.None);
+                if (read == 0)
+                {
+                    return;
+                }
+
+                position += read;
+            }
+        }
+    }
+}
