@@ -13,7 +13,7 @@ public sealed partial class ArchitectureTests
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
         ["Registry"] = ["Caching", "Observability", "Oci.Remote", "Storage"],
-        ["Demo"] = ["Configuration", "Registry"],
+        ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };
 
     [Fact]
@@ -22,7 +22,7 @@ public sealed partial class ArchitectureTests
         foreach (var (folder, allowed) in MayUse)
         {
             var used = Directory.EnumerateFiles(Path.Combine(Root, "src", "Mirror", folder), "*.cs", SearchOption.AllDirectories)
-                .SelectMany(file => UsingMirror().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))
+                .SelectMany(file => UsingMirror().Matches(File.ReadAllText(file)).Select(match => match.Groups["folder"].Value))
                 .Distinct()
                 .Except(["Oci", folder])
                 .Except(allowed);
@@ -44,7 +44,7 @@ public sealed partial class ArchitectureTests
     {
         var tests = string.Concat(
             Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
-        var named = TestName().Matches(File.ReadAllText(Path.Combine(Root, "docs", "architecture.md"))).Select(match => match.Groups[1].Value).ToList();
+        var named = TestName().Matches(File.ReadAllText(Path.Combine(Root, "docs", "architecture.md"))).Select(match => match.Groups["name"].Value).ToList();
 
         Assert.NotEmpty(named);
         Assert.All(named, name => Assert.Contains($" {name}(", tests, StringComparison.Ordinal));
@@ -56,9 +56,9 @@ public sealed partial class ArchitectureTests
     private static string FindRoot(DirectoryInfo folder) =>
         File.Exists(Path.Combine(folder.FullName, "Mirror.slnx")) ? folder.FullName : FindRoot(folder.Parent!);
 
-    [GeneratedRegex(@"^using Mirror\.([\w.]+);", RegexOptions.Multiline, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^using Mirror\.(?<folder>[\w.]+);", RegexOptions.Multiline, matchTimeoutMilliseconds: 1000)]
     private static partial Regex UsingMirror();
 
-    [GeneratedRegex(@"`([A-Z][a-zA-Z0-9]*(?:_[a-zA-Z0-9]+){2,})`", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"`(?<name>[A-Z][a-zA-Z0-9]*(_[a-zA-Z0-9]+){2,})`", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex TestName();
 }

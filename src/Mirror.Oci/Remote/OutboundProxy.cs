@@ -6,7 +6,7 @@ namespace Mirror.Oci.Remote;
 /// The operator's proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), but not for this machine itself: the proxy would take it for its own machine.
 /// The tools that pull and push images have it the same way.
 /// </summary>
-public sealed class OutboundProxy(IWebProxy configured) : IWebProxy
+internal sealed class OutboundProxy(IWebProxy configured) : IWebProxy
 {
     public ICredentials? Credentials
     {

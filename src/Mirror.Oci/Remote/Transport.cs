@@ -6,13 +6,14 @@ namespace Mirror.Oci.Remote;
 /// <summary>Connections for one registry: no cookies, no redirects, no decompression behind our back, and every address checked at connect.</summary>
 internal static class Transport
 {
+    private static readonly OutboundProxy Outbound = new(HttpClient.DefaultProxy);
+
     public static HttpMessageInvoker Create(RemoteRegistryOptions options) => new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
-        Proxy = HttpClient.DefaultProxy,
         AutomaticDecompression = DecompressionMethods.None,
         UseCookies = false,
-        Proxy = new OutboundProxy(HttpClient.DefaultProxy),
+        Proxy = Outbound,
         ConnectTimeout = options.ConnectTimeout,
 #pragma warning disable CA2262 // 256 KB: some object stores answer with far more than the framework's 64.
         MaxResponseHeadersLength = 256,
@@ -33,9 +34,18 @@ internal static class Transport
     {
         var target = context.DnsEndPoint;
         var addresses = await Dns.GetHostAddressesAsync(target.Host, cancellationToken);
-        if (!IsTrusted(options, context))
+        var asked = context.InitialRequestMessage.RequestUri!;
+        if (Outbound.GetProxy(asked) is { } proxy && Is(target, proxy))
         {
-            addresses = await WithoutForbiddenAsync(options, target, addresses, cancellationToken);
+            // The proxy resolves names; an address that is written out can still be checked here.
+            if (!IsTrusted(options, asked) && IPAddress.TryParse(asked.IdnHost, out var literal))
+            {
+                await WithoutForbiddenAsync(options, asked, [literal], cancellationToken);
+            }
+        }
+        else if (!IsTrusted(options, asked))
+        {
+            addresses = await WithoutForbiddenAsync(options, asked, addresses, cancellationToken);
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -51,27 +61,22 @@ internal static class Transport
         }
     }
 
-    /// <summary>The registry itself, a realm that the operator named, and the operator's outbound proxy need no check.</summary>
-    private static bool IsTrusted(RemoteRegistryOptions options, SocketsHttpConnectionContext context)
-    {
-        var asked = context.InitialRequestMessage.RequestUri!;
-        return Is(context.DnsEndPoint, options.Url)
-            || (Is(context.DnsEndPoint, asked) && Realm.IsNamed(options, asked))
-            || (HttpClient.DefaultProxy.GetProxy(asked) is { } proxy && Is(context.DnsEndPoint, proxy));
-    }
+    /// <summary>The registry itself, and a realm that the operator named, may be anywhere.</summary>
+    private static bool IsTrusted(RemoteRegistryOptions options, Uri asked) =>
+        (SameHost(asked, options.Url) && asked.Port == options.Url.Port) || Realm.IsNamed(options, asked);
 
     private static bool Is(DnsEndPoint target, Uri uri) =>
         target.Host.Trim('[', ']').Equals(uri.IdnHost.Trim('[', ']'), StringComparison.OrdinalIgnoreCase) && target.Port == uri.Port;
 
     private static async Task<IPAddress[]> WithoutForbiddenAsync(
-        RemoteRegistryOptions options, DnsEndPoint target, IPAddress[] addresses, CancellationToken cancellationToken)
+        RemoteRegistryOptions options, Uri asked, IPAddress[] addresses, CancellationToken cancellationToken)
     {
         var registry = await Dns.GetHostAddressesAsync(options.Url.IdnHost, cancellationToken);
         var allowed = Array.FindAll(
             addresses,
             address => Array.Exists(registry, r => AddressPolicy.MayLead(AddressPolicy.ZoneOf(r), AddressPolicy.ZoneOf(address))));
         return allowed.Length > 0 ? allowed : throw new ForbiddenAddressException(
-            $"it leads to {target.Host}, which is on a private network where {options.Name} itself is not");
+            $"it leads to {asked.IdnHost}, which is on a private network where {options.Name} itself is not");
     }
 }
 

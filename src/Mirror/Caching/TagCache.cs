@@ -41,7 +41,7 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         repository,
         tag,
         digest => manifests.GetAsync(repository, digest, cancellationToken),
-        here => _gets.Ask((repository.Key, tag), () => GetFromUpstreamAsync(repository, tag, here)),
+        () => _gets.Ask((repository.Key, tag), () => GetFromUpstreamAsync(repository, tag)),
         cancellationToken);
 
     /// <summary>What a tag points to, without fetching it.</summary>
@@ -49,9 +49,9 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         repository,
         tag,
         digest => DescribeAsync(repository, digest, cancellationToken),
-        here => FindSeen(repository, tag) is { } seen
+        () => FindSeen(repository, tag) is { } seen
             ? Task.FromResult<RemoteAnswer<Descriptor>>(seen)
-            : _heads.Ask((repository.Key, tag), () => HeadFromUpstreamAsync(repository, tag, here)),
+            : _heads.Ask((repository.Key, tag), () => HeadFromUpstreamAsync(repository, tag)),
         cancellationToken);
 
     /// <summary>A page of a repository's tags: upstream's, or the cached ones where upstream can not be asked.</summary>
@@ -80,18 +80,18 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         UpstreamRepository repository,
         Tag tag,
         Func<Digest, Task<RemoteAnswer<T>>> fromCache,
-        Func<TagRecord?, Task<RemoteAnswer<T>>> fromUpstream,
+        Func<Task<RemoteAnswer<T>>> fromUpstream,
         CancellationToken cancellationToken)
     {
         var here = store.Metadata.FindTag(repository.Key, tag);
-        var state = here is null ? TagState.Expired : repository.Upstream.Freshness.StateOf(here.CheckedAt, time.GetUtcNow());
+        var state = StateOf(repository, here);
         if (here is not null && state == TagState.Fresh)
         {
             metrics.CacheRequest("tag", "hit");
             return WithStale(await fromCache(here.Digest), stale: false);
         }
 
-        var asking = fromUpstream(here);
+        var asking = fromUpstream();
         if (here is null || state == TagState.Expired)
         {
             var answer = await asking.WaitAsync(cancellationToken);
@@ -124,8 +124,18 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         }
     }
 
-    private async Task<RemoteAnswer<Manifest>> GetFromUpstreamAsync(UpstreamRepository repository, Tag tag, TagRecord? here)
+    private TagState StateOf(UpstreamRepository repository, TagRecord? here) =>
+        here is null ? TagState.Expired : repository.Upstream.Freshness.StateOf(here.CheckedAt, time.GetUtcNow());
+
+    private async Task<RemoteAnswer<Manifest>> GetFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
+        // Somebody else's question may have been answered since the caller looked.
+        var here = store.Metadata.FindTag(repository.Key, tag);
+        if (here is not null && StateOf(repository, here) == TagState.Fresh)
+        {
+            return await manifests.GetAsync(repository, here.Digest, CancellationToken.None);
+        }
+
         if (FindSeen(repository, tag) is { } seen)
         {
             return await GetAndKeepAsync(repository, tag, seen.Digest);
@@ -157,8 +167,14 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         }
     }
 
-    private async Task<RemoteAnswer<Descriptor>> HeadFromUpstreamAsync(UpstreamRepository repository, Tag tag, TagRecord? here)
+    private async Task<RemoteAnswer<Descriptor>> HeadFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
+        var here = store.Metadata.FindTag(repository.Key, tag);
+        if (here is not null && StateOf(repository, here) == TagState.Fresh)
+        {
+            return await DescribeAsync(repository, here.Digest, CancellationToken.None);
+        }
+
         switch (await repository.Upstream.ResolveAsync(repository.Name, tag, here?.Digest, CancellationToken.None))
         {
             case RemoteAnswer<ResolvedTag>.Unchanged when here is not null:

@@ -9,8 +9,8 @@ namespace Mirror.Commands;
 /// <summary><c>mirror serve</c>: the server, until it is told to stop.</summary>
 public static partial class ServeCommand
 {
-    /// <summary>How long what is running may take to finish after the signal to stop.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    /// <summary>How long what is running may take to finish after the signal to stop: less than the ten seconds after which Docker kills.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
     public static Command Create()
     {
