@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Mirror.AcceptanceTests.Programs;
+using Mirror.Oci;
 using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
@@ -8,6 +9,8 @@ namespace Mirror.AcceptanceTests;
 /// <summary>What <c>mirror serve</c> says, with words and exit code, to whoever starts and stops it.</summary>
 public sealed class ServeTests
 {
+    private static readonly RepositoryName Repository = RepositoryName.Parse("library/large");
+
     [Fact]
     public async Task A_second_mirror_on_a_data_directory_says_so_and_exits_with_1()
     {
@@ -56,6 +59,65 @@ public sealed class ServeTests
         Assert.Contains("docker.io.tagFreshness", lines[2], StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Told_to_stop_it_finishes_the_answer_that_a_slow_client_is_reading()
+    {
+        var image = TestImage.Create(layers: 1, layerSize: 32 * 1024 * 1024);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        using var client = await RawHttp.ConnectAsync(mirror.Url, receiveBuffer: 16 * 1024);
+        await client.SendAsync(RawHttp.Request(mirror.Url, "GET", $"/v2/{Repository}/blobs/{image.Layer.Digest}"));
+        var head = await client.ReadHeadAsync();
+
+        mirror.Terminate();
+        await RefusesConnectionsAsync(mirror);
+        // Longer than any time a framework may give by itself to what is told to stop, and well within ours.
+        await ReadSlowlyAsync(client, TimeSpan.FromSeconds(5));
+        var answer = await client.ReadRestAsync(head);
+
+        Assert.True(answer.IsComplete);
+        Assert.Equal(0, await mirror.ExitedAsync());
+    }
+
+    [Fact]
+    public async Task Told_to_stop_it_does_not_wait_for_ever_for_a_client_that_does_not_read()
+    {
+        var image = TestImage.Create(layers: 1, layerSize: 32 * 1024 * 1024);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        using var client = await RawHttp.ConnectAsync(mirror.Url, receiveBuffer: 16 * 1024);
+        await client.SendAsync(RawHttp.Request(mirror.Url, "GET", $"/v2/{Repository}/blobs/{image.Layer.Digest}"));
+        var head = await client.ReadHeadAsync();
+
+        mirror.Terminate();
+
+        Assert.Equal(0, await mirror.ExitedAsync());
+        Assert.False((await client.ReadRestAsync(head)).IsComplete);
+    }
+
+    [Fact]
+    public async Task Told_to_stop_it_does_not_wait_for_an_upstream_that_is_silent()
+    {
+        var image = TestImage.Create(layers: 1, layerSize: 1024 * 1024);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        upstream.On(HttpMethod.Get, image.Layer.Digest).Do(Behaviour.StallAfter(512 * 1024));
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        using var client = await RawHttp.ConnectAsync(mirror.Url);
+        await client.SendAsync(RawHttp.Request(mirror.Url, "GET", $"/v2/{Repository}/blobs/{image.Layer.Digest}"));
+        await client.ReadHeadAsync();
+        await client.ReadBodyAsync(128 * 1024);
+        client.Reset();
+
+        var told = TimeProvider.System.GetTimestamp();
+        mirror.Terminate();
+
+        Assert.Equal(0, await mirror.ExitedAsync());
+        Assert.InRange(TimeProvider.System.GetElapsedTime(told), TimeSpan.Zero, TimeSpan.FromSeconds(10));
+    }
+
     private static async Task<Command> ServeAsync(TemporaryDirectory folder, string configuration)
     {
         var file = folder.Combine("mirror.yml");
@@ -70,5 +132,31 @@ public sealed class ServeTests
         Assert.StartsWith("mirror: ", line, StringComparison.Ordinal);
         Assert.Contains(why, line, StringComparison.Ordinal);
         Assert.Empty(serve.Output);
+    }
+
+    private static Task RefusesConnectionsAsync(MirrorProcess mirror) => Poll.UntilAsync(
+        async () =>
+        {
+            try
+            {
+                using var connection = await RawHttp.ConnectAsync(mirror.Url);
+                return false;
+            }
+            catch (SocketException)
+            {
+                return true;
+            }
+        },
+        TimeSpan.FromSeconds(10),
+        () => "it still accepts connections");
+
+    private static async Task ReadSlowlyAsync(RawHttp client, TimeSpan howLong)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        while (TimeProvider.System.GetElapsedTime(started) < howLong)
+        {
+            Assert.Equal(64 * 1024, (await client.ReadBodyAsync(64 * 1024)).Length);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        }
     }
 }
