@@ -6,8 +6,8 @@ namespace Mirror.Commands;
 /// <summary>The program's command line: its commands under one root, and the exit code for what is none of them.</summary>
 public static class CommandLine
 {
-    /// <summary>How long a command may take after a signal to stop before the process is ended under it: more than any asks for.</summary>
-    private static readonly TimeSpan Patience = ServeCommand.Patience + TimeSpan.FromSeconds(5);
+    /// <summary>From a signal to the process's end, however the command is getting on: more than any command waits for by itself.</summary>
+    private static readonly TimeSpan Termination = ServeCommand.Patience + TimeSpan.FromSeconds(15);
 
     /// <param name="commands">What can be done.</param>
     /// <param name="arguments">What is to be done.</param>
@@ -21,7 +21,7 @@ public static class CommandLine
         }
 
         var invocation = root.Parse(arguments);
-        var code = await invocation.InvokeAsync(streams ?? new InvocationConfiguration { ProcessTerminationTimeout = Patience });
+        var code = await invocation.InvokeAsync(streams ?? new InvocationConfiguration { ProcessTerminationTimeout = Termination });
         return invocation.Action is ParseErrorAction ? ExitCode.Misused : code;
     }
 }

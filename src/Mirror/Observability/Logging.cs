@@ -23,7 +23,9 @@ public static class Logging
                 _ => LogEventLevel.Error,
             })
             // The server's own words matter only when something is wrong with it.
-            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning);
+            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
+            // What the host reports it also throws, and who starts it says that in a line of its own.
+            .MinimumLevel.Override("Microsoft.Extensions.Hosting", LogEventLevel.Fatal);
         configuration = options.Format switch
         {
             LogFormat.Text => configuration.WriteTo.Console(outputTemplate: Line),

@@ -1,0 +1,48 @@
+using Mirror.AcceptanceTests.Images;
+using Mirror.AcceptanceTests.Programs;
+using Mirror.Oci.Remote;
+
+namespace Mirror.AcceptanceTests;
+
+[Collection(Clients.Name)]
+public sealed class DockerTests(DebianImage image)
+{
+    [FactWith("dockerd", "docker", "docker-registry", "skopeo", "dpkg-query", AsRoot = true)]
+    public async Task Docker_runs_an_image_through_the_mirror_and_does_so_again_on_a_new_machine_when_upstream_is_down()
+    {
+        await using var upstream = await DistributionRegistry.StartAsync();
+        await RunsWithAndWithoutAsync(upstream);
+    }
+
+    [FactWith("dockerd", "docker", "docker-registry", "skopeo", "dpkg-query", "htpasswd", AsRoot = true)]
+    public async Task Docker_needs_no_credentials_for_an_upstream_that_wants_some()
+    {
+        await using var upstream = await DistributionRegistry.StartAsync(new BasicCredentials("mirror", "a long and secret word"));
+        await RunsWithAndWithoutAsync(upstream);
+    }
+
+    private async Task RunsWithAndWithoutAsync(DistributionRegistry upstream)
+    {
+        await image.PushAsync(upstream);
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url, upstream.Credentials);
+        await using (var docker = await DockerDaemon.StartAsync(mirror.Url))
+        {
+            await PullsAndRunsAsync(docker);
+        }
+
+        await upstream.StopAsync();
+        await mirror.HoldsAsync(DebianImage.Repository, image.BlobsHere);
+        await using (var docker = await DockerDaemon.StartAsync(mirror.Url))
+        {
+            await PullsAndRunsAsync(docker);
+        }
+    }
+
+    private async Task PullsAndRunsAsync(DockerDaemon docker)
+    {
+        var pull = (await docker.RunAsync("pull", DebianImage.ShortName)).Succeeded();
+        Assert.Contains($"Digest: {image.Index}", pull.Output, StringComparison.Ordinal);
+        var run = (await docker.RunAsync("run", "--rm", "--network", "host", DebianImage.ShortName)).Succeeded();
+        Assert.Equal($"{DebianImage.Says}\n", run.Output);
+    }
+}

@@ -1,0 +1,35 @@
+namespace Mirror.AcceptanceTests;
+
+/// <summary>A test that needs programs which are not part of Mirror; where one is missing it is skipped, and says which.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class FactWithAttribute : FactAttribute
+{
+    /// <param name="programs">Their names, as they are found in PATH.</param>
+    public FactWithAttribute(params string[] programs)
+    {
+        Programs = programs;
+        Skip = WhyNot();
+    }
+
+    public IReadOnlyList<string> Programs { get; }
+
+    /// <summary>Whether the programs work only for root.</summary>
+    public bool AsRoot
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
+    internal static bool IsInPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        .Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    private string? WhyNot() =>
+        Programs.Where(program => !IsInPath(program)).ToList() is { Count: > 0 } missing ? $"not installed: {string.Join(", ", missing)}"
+        : AsRoot && !Environment.IsPrivilegedProcess ? $"{string.Join(" and ", Programs)} must run as root"
+        : null;
+}

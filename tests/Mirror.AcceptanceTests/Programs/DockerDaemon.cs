@@ -1,0 +1,83 @@
+using Mirror.Testing;
+
+namespace Mirror.AcceptanceTests.Programs;
+
+/// <summary>
+/// A Docker daemon of its own, beside the machine's if there is one: nothing in it, <c>registry-mirrors</c> set, and no other way out than
+/// to that mirror.
+/// </summary>
+internal sealed class DockerDaemon : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly TemporaryDirectory _folder = new();
+    private ChildProcess? _process;
+
+    private string Socket => $"unix://{_folder.Combine("docker.sock")}";
+
+    public static async Task<DockerDaemon> StartAsync(Uri mirror)
+    {
+        var daemon = new DockerDaemon();
+        try
+        {
+            await daemon.StartProcessAsync(mirror);
+            return daemon;
+        }
+        catch
+        {
+            await daemon.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<Command> RunAsync(params IReadOnlyList<string> arguments) =>
+        Command.RunAsync("docker", ["-H", Socket, .. arguments], ("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", ""));
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            if (_process is { } process)
+            {
+                process.Terminate();
+                await process.ExitedAsync();
+                await process.DisposeAsync();
+            }
+        }
+        finally
+        {
+            await UnmountAsync();
+            _folder.Dispose();
+        }
+    }
+
+    private async Task StartProcessAsync(Uri mirror)
+    {
+        await File.WriteAllTextAsync(_folder.Combine("daemon.json"), $$"""{ "registry-mirrors": ["{{mirror}}"] }""");
+        _process = ChildProcess.Start(
+            "dockerd",
+            [
+                "--data-root", _folder.Combine("data"),
+                "--exec-root", _folder.Combine("exec"),
+                "--pidfile", _folder.Combine("docker.pid"),
+                "--config-file", _folder.Combine("daemon.json"),
+                "--host", Socket,
+                // The machine's network stays as it is; containers use it as their own.
+                "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
+            ],
+            NoWayOut.Environment);
+        await _process.LineWithAsync("API listen on ");
+        Command? info = null;
+        await Poll.UntilAsync(async () => (info = await RunAsync("info")).ExitCode == 0, Patience, () => $"{info}");
+    }
+
+    /// <summary>A daemon that is not given the time to clean up leaves mounts behind, and folders with mounts can not be deleted.</summary>
+    private async Task UnmountAsync()
+    {
+        var mounts = (await File.ReadAllLinesAsync("/proc/self/mounts")).Select(line => line.Split(' ')[1]);
+        foreach (var mount in mounts.Where(mount => mount.StartsWith($"{_folder.Path}/", StringComparison.Ordinal)).Reverse())
+        {
+            (await Command.RunAsync("umount", ["--lazy", mount])).Succeeded();
+        }
+    }
+}

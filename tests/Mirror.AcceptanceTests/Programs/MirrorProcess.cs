@@ -1,0 +1,148 @@
+using System.Text.RegularExpressions;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Testing;
+
+namespace Mirror.AcceptanceTests.Programs;
+
+/// <summary>
+/// <c>mirror serve</c> as its users run it: a process of its own, a configuration file, a data directory and a port, which stay the same
+/// when it is stopped or killed and started again.
+/// </summary>
+internal sealed partial class MirrorProcess : IAsyncDisposable
+{
+    private readonly TemporaryDirectory _folder = new();
+    private readonly List<string> _log = [];
+    private readonly string _registry;
+    private readonly string _level;
+    private ChildProcess? _process;
+    private int _port;
+
+    private MirrorProcess(string registry, string level) => (_registry, _level) = (registry, level);
+
+    public Uri Url => new($"http://{Host}");
+
+    /// <summary><c>127.0.0.1:port</c>.</summary>
+    public string Host => $"127.0.0.1:{_port}";
+
+    public string DataPath => _folder.Combine("data");
+
+    public string ConfigurationFile => _folder.Combine("mirror.yml");
+
+    /// <summary>All that it has printed, over all its starts.</summary>
+    public IReadOnlyList<string> Log => [.. _log, .. _process?.Lines ?? []];
+
+    /// <summary>A mirror whose default registry, under the name of Docker Hub, is <paramref name="upstream"/>.</summary>
+    /// <param name="upstream">Where that registry really is.</param>
+    /// <param name="credentials">For upstream. The password is given in a file.</param>
+    /// <param name="tagFreshness">As it is written in the configuration.</param>
+    /// <param name="level">Of the log.</param>
+    public static async Task<MirrorProcess> StartAsync(
+        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info")
+    {
+        var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
+        var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level);
+        await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
+        try
+        {
+            await mirror.StartAsync();
+            return mirror;
+        }
+        catch
+        {
+            await mirror.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs <c>mirror</c> to its end.</summary>
+    public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
+
+    /// <summary>Starts on the port that it had before, or on a free one the first time, and waits until it is ready.</summary>
+    public async Task StartAsync()
+    {
+        await File.WriteAllTextAsync(ConfigurationFile, $$"""
+            server: { listen: 127.0.0.1:{{_port}} }
+            storage: { path: data }
+            registries: { docker.io: {{_registry}} }
+            observability: { log: { level: {{_level}} } }
+            """);
+        _process = ChildProcess.Start(Dotnet, [Program, "serve", "-c", ConfigurationFile]);
+        _port = int.Parse(Listening().Match(await _process.LineWithAsync("Listening on ")).Groups["port"].Value);
+        using var http = new HttpClient();
+        using var ready = await http.GetAsync(new Uri(Url, "/readyz"));
+        ready.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public async Task KillAsync()
+    {
+        await _process!.KillAsync();
+        await ForgetProcessAsync();
+    }
+
+    /// <summary>SIGTERM, without waiting for what comes of it.</summary>
+    public void Terminate() => _process!.Terminate();
+
+    /// <summary>The exit code of the process when it ends; it has been told to.</summary>
+    public async Task<int> ExitedAsync()
+    {
+        var code = await _process!.ExitedAsync();
+        await ForgetProcessAsync();
+        return code;
+    }
+
+    /// <summary>
+    /// Waits until these blobs are in the store to stay, which comes after a client has them. Upstream is down: else it would be asked.
+    /// </summary>
+    public async Task HoldsAsync(RepositoryName repository, IEnumerable<Digest> blobs)
+    {
+        using var http = new HttpClient { BaseAddress = Url };
+        foreach (var digest in blobs)
+        {
+            await Poll.UntilAsync(
+                async () =>
+                {
+                    using var head = new HttpRequestMessage(HttpMethod.Head, $"/v2/{repository}/blobs/{digest}");
+                    using var answer = await http.SendAsync(head);
+                    return answer.IsSuccessStatusCode;
+                },
+                TimeSpan.FromSeconds(30),
+                () => $"{digest} is not in the store");
+        }
+    }
+
+    /// <summary>The digests that the names of the published files claim.</summary>
+    public IReadOnlyList<(Digest Digest, string File)> PublishedFiles() =>
+    [
+        .. Directory.EnumerateFiles(Path.Combine(DataPath, "blobs"), "*", SearchOption.AllDirectories)
+            .Select(file => (Digest.Parse($"{Directory.GetParent(file)!.Parent!.Name}:{Path.GetFileName(file)}"), file)),
+    ];
+
+    /// <summary>What was being received.</summary>
+    public IEnumerable<string> StagedFiles() => Directory.EnumerateFiles(Path.Combine(DataPath, "staged"));
+
+    public async ValueTask DisposeAsync()
+    {
+        await ForgetProcessAsync();
+        _folder.Dispose();
+    }
+
+    /// <summary>The program's own output lies beside the tests', with the configuration that its runtime needs.</summary>
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "mirror.dll");
+
+    private static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    private async Task ForgetProcessAsync()
+    {
+        if (_process is { } process)
+        {
+            _process = null;
+            await process.DisposeAsync();
+            _log.AddRange(process.Lines);
+        }
+    }
+
+    [GeneratedRegex(@"Listening on http://127\.0\.0\.1:(?<port>\d+)", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Listening();
+}
