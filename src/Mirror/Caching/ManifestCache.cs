@@ -69,7 +69,8 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
 
     private async Task<Manifest?> FindInStoreAsync(UpstreamRepository repository, Digest digest)
     {
-        if (store.Metadata.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link)
+        if (store.Metadata.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
+            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
         {
             return null;
         }
@@ -77,9 +78,7 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
         try
         {
             using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest);
-            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) && manifest.Digest == digest
-                ? manifest
-                : throw new BlobDamagedException(digest);
+            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) ? manifest : null;
         }
         catch (BlobDamagedException e)
         {

@@ -74,6 +74,21 @@ public sealed class RightToReadTests
     }
 
     [Fact]
+    public async Task A_layer_that_is_asked_for_as_a_manifest_is_not_found_and_stays()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 1000);
+        await scene.PullAsync();
+        await scene.Mirror.RestartAsync();
+        scene.Upstream.ClearRequests();
+
+        var answer = await scene.GetRawAsync(Scene.ManifestPath(scene.Layer.Digest.ToString()));
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+
+        Assert.Equal(404, answer.Status);
+        Assert.Equal(0, scene.Upstream.Requests.Count(request => request.Path.Contains("/blobs/", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Only_configured_registries_are_named_by_a_path()
     {
         await using var scene = await Scene.StartAsync();
