@@ -4,15 +4,15 @@ using System.Text.Json;
 namespace Mirror.Oci;
 
 /// <summary>
-/// A manifest or index: the exact bytes that its digest is the digest of, and a parsed view beside them. The bytes are what is stored and
-/// served; the view is never written back.
+/// A manifest or index: the exact bytes that its digest is the digest of, which are what is stored and served. <see cref="View"/> reads what
+/// they say; it is never written back, and not kept, because it is many times larger than the bytes.
 /// </summary>
 public sealed class Manifest
 {
     /// <summary>The largest manifest that is read, in bytes; the distribution spec asks registries to accept this much.</summary>
     public const int MaxSize = 4 * 1024 * 1024;
 
-    internal Manifest(ReadOnlyMemory<byte> content, string mediaType, Digest digest)
+    private Manifest(ReadOnlyMemory<byte> content, string mediaType, Digest digest)
     {
         Content = content;
         MediaType = mediaType;
@@ -28,26 +28,12 @@ public sealed class Manifest
 
     public Descriptor Descriptor => new(MediaType, Digest, Content.Length);
 
-    public bool IsIndex => MediaTypes.IsIndex(MediaType);
-
-    /// <summary>An image's configuration; null for an index.</summary>
-    public Descriptor? Config { get; internal init; }
-
-    /// <summary>An image's layers, the base first; empty for an index.</summary>
-    public IReadOnlyList<Descriptor> Layers { get; internal init; } = [];
-
-    /// <summary>An index's children; empty for an image.</summary>
-    public IReadOnlyList<Descriptor> Children { get; internal init; } = [];
-
-    /// <summary>The manifest that this one refers to, as a signature or SBOM does.</summary>
-    public Descriptor? Subject { get; internal init; }
-
-    public string? ArtifactType { get; internal init; }
-
-    public IReadOnlyDictionary<string, string> Annotations { get; internal init; } = Descriptor.EmptyAnnotations;
-
-    /// <summary>The blobs that an image consists of: its config and layers, foreign ones included.</summary>
-    public IEnumerable<Descriptor> Blobs => Config is null ? Layers : Layers.Prepend(Config);
+    /// <summary>Parses the bytes, each time anew.</summary>
+    public ManifestView View()
+    {
+        using var document = JsonDocument.Parse(Content);
+        return ManifestReader.Read(document.RootElement, MediaType);
+    }
 
     /// <summary>Reads a manifest of at most <see cref="MaxSize"/> bytes. Its digest is computed, never believed.</summary>
     /// <param name="content">The bytes as they arrived; kept, not copied.</param>
@@ -72,7 +58,8 @@ public sealed class Manifest
         try
         {
             using var document = JsonDocument.Parse(content, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            manifest = new ManifestReader(content, contentType, algorithm).Read(document.RootElement);
+            var view = ManifestReader.Read(document.RootElement, contentType);
+            manifest = new Manifest(content, view.MediaType, Digest.Of(algorithm, content.Span));
             fault = null;
             return true;
         }
@@ -88,4 +75,29 @@ public sealed class Manifest
 
         return false;
     }
+}
+
+/// <summary>What a manifest says (image spec, manifest.md and image-index.md).</summary>
+public sealed record ManifestView(string MediaType)
+{
+    public bool IsIndex => MediaTypes.IsIndex(MediaType);
+
+    /// <summary>An image's configuration; null for an index.</summary>
+    public Descriptor? Config { get; init; }
+
+    /// <summary>An image's layers, the base first; empty for an index.</summary>
+    public IReadOnlyList<Descriptor> Layers { get; init; } = [];
+
+    /// <summary>An index's children; empty for an image.</summary>
+    public IReadOnlyList<Descriptor> Children { get; init; } = [];
+
+    /// <summary>The manifest that this one refers to, as a signature or SBOM does.</summary>
+    public Descriptor? Subject { get; init; }
+
+    public string? ArtifactType { get; init; }
+
+    public IReadOnlyDictionary<string, string> Annotations { get; init; } = Descriptor.EmptyAnnotations;
+
+    /// <summary>The blobs that an image consists of: its config and layers, foreign ones included.</summary>
+    public IEnumerable<Descriptor> Blobs => Config is null ? Layers : Layers.Prepend(Config);
 }

@@ -6,9 +6,12 @@ namespace Mirror.Oci;
 internal sealed class ManifestFaultException(string message) : Exception(message);
 
 /// <summary>Turns a manifest's JSON into its view, strict in what the specification requires and blind to everything else.</summary>
-internal sealed class ManifestReader(ReadOnlyMemory<byte> content, string? contentType, DigestAlgorithm algorithm)
+internal static class ManifestReader
 {
-    public Manifest Read(JsonElement root)
+    /// <param name="root">The whole document.</param>
+    /// <param name="contentType">What it was served as, if that was said.</param>
+    /// <exception cref="ManifestFaultException">It can not be used.</exception>
+    public static ManifestView Read(JsonElement root, string? contentType)
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
@@ -22,28 +25,23 @@ internal sealed class ManifestReader(ReadOnlyMemory<byte> content, string? conte
                 : "the manifest's schemaVersion is not 2");
         }
 
-        var mediaType = MediaTypeOf(root);
-        var digest = Digest.Of(algorithm, content.Span);
-        return MediaTypes.IsIndex(mediaType)
-            ? new Manifest(content, mediaType, digest)
-            {
-                Children = Descriptors(root, "manifests"),
-                Subject = OptionalDescriptor(root, "subject"),
-                ArtifactType = OptionalString(root, "artifactType"),
-                Annotations = Annotations(root),
-            }
-            : new Manifest(content, mediaType, digest)
+        var view = new ManifestView(MediaTypeOf(root, contentType))
+        {
+            Subject = OptionalDescriptor(root, "subject"),
+            ArtifactType = OptionalString(root, "artifactType"),
+            Annotations = Annotations(root),
+        };
+        return view.IsIndex
+            ? view with { Children = Descriptors(root, "manifests") }
+            : view with
             {
                 Config = OptionalDescriptor(root, "config") ?? throw new ManifestFaultException("the manifest has no config"),
                 Layers = Descriptors(root, "layers"),
-                Subject = OptionalDescriptor(root, "subject"),
-                ArtifactType = OptionalString(root, "artifactType"),
-                Annotations = Annotations(root),
             };
     }
 
     /// <summary>The header and the manifest's own <c>mediaType</c> must agree; one of them is enough; without both the shape decides.</summary>
-    private string MediaTypeOf(JsonElement root)
+    private static string MediaTypeOf(JsonElement root, string? contentType)
     {
         var header = contentType is null ? null : MediaTypes.WithoutParameters(contentType);
         if (header is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
@@ -69,7 +67,13 @@ internal sealed class ManifestReader(ReadOnlyMemory<byte> content, string? conte
 
     private static List<Descriptor> Descriptors(JsonElement parent, string name)
     {
-        if (!parent.TryGetProperty(name, out var array) || array.ValueKind != JsonValueKind.Array)
+        // Go writes an empty list that was never made as null.
+        if (parent.TryGetProperty(name, out var array) && array.ValueKind == JsonValueKind.Null)
+        {
+            return [];
+        }
+
+        if (array.ValueKind != JsonValueKind.Array)
         {
             throw new ManifestFaultException($"the manifest has no array '{name}'");
         }

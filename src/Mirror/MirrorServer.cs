@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -18,18 +19,32 @@ namespace Mirror;
 public sealed class MirrorServer : IAsyncDisposable
 {
     private readonly WebApplication _web;
+    private readonly PullThrough _cache;
     private readonly Store _store;
-    private readonly Downloads _downloads;
-    private readonly IReadOnlyList<RemoteRegistry> _remotes;
     private readonly MirrorMetrics _metrics;
 
-    private MirrorServer(WebApplication web, Store store, Downloads downloads, IReadOnlyList<RemoteRegistry> remotes, MirrorMetrics metrics)
+    private MirrorServer(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time)
     {
-        _web = web;
         _store = store;
-        _downloads = downloads;
-        _remotes = remotes;
-        _metrics = metrics;
+        _metrics = new MirrorMetrics();
+        _cache = new PullThrough(configuration.Registries.Select(OptionsOf), store, _metrics, time, loggers);
+        var defaultName = configuration.Registries.FirstOrDefault(registry => registry.Default)?.Name;
+        var api = new RegistryApi(
+            new Doors(_cache.Upstreams, _cache.Upstreams.FirstOrDefault(upstream => upstream.Name == defaultName)),
+            new BlobEndpoint(_cache.Blobs, _metrics),
+            new ManifestEndpoint(_cache.Tags),
+            new ListingEndpoint(_cache.Tags, store.Metadata),
+            time,
+            loggers.CreateLogger<RegistryApi>());
+        var health = new HealthEndpoint(store.Metadata);
+
+        _web = BuildWeb(configuration.Server, loggers);
+        _web.Run(http => http.Request.Path.Value switch
+        {
+            "/healthz" => HealthEndpoint.HealthAsync(http),
+            "/readyz" => health.ReadyAsync(http),
+            _ => api.HandleAsync(http),
+        });
     }
 
     /// <summary>Where it listens, with the ports that were chosen where 0 was asked for.</summary>
@@ -39,39 +54,13 @@ public sealed class MirrorServer : IAsyncDisposable
     /// <summary>Opens the store and listens. No upstream is asked: a mirror starts whether they are there or not.</summary>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
+    /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
     public static async Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time)
     {
-        var metrics = new MirrorMetrics();
-        var store = Store.Open(configuration.Storage.Path, time);
-        var downloads = new Downloads(store, metrics, time, loggers);
-        var remotes = configuration.Registries.Select(registry => new RemoteRegistry(RemoteOptionsOf(registry), time)).ToList();
-        var upstreams = configuration.Registries.Zip(remotes, (registry, remote) => new Upstream(
-            remote, new Freshness(registry.TagFreshness, registry.ServeStale), metrics, loggers.CreateLogger<Upstream>())).ToList();
-        var defaultName = configuration.Registries.FirstOrDefault(registry => registry.Default)?.Name;
-
-        var manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>());
-        var tags = new TagCache(store, manifests, metrics, time, loggers.CreateLogger<TagCache>());
-        var blobs = new BlobCache(store, downloads, metrics, loggers.CreateLogger<BlobCache>());
-        var api = new RegistryApi(
-            new Doors(upstreams, upstreams.Find(upstream => upstream.Name == defaultName)),
-            new BlobEndpoint(blobs, metrics),
-            new ManifestEndpoint(manifests, tags),
-            new ListingEndpoint(tags, store.Metadata),
-            time,
-            loggers.CreateLogger<RegistryApi>());
-        var health = new HealthEndpoint(store.Metadata);
-
-        var web = BuildWeb(configuration.Server, loggers);
-        web.Run(http => http.Request.Path.Value switch
-        {
-            "/healthz" => HealthEndpoint.HealthAsync(http),
-            "/readyz" => health.ReadyAsync(http),
-            _ => api.HandleAsync(http),
-        });
-        var server = new MirrorServer(web, store, downloads, remotes, metrics);
+        var server = new MirrorServer(configuration, Store.Open(configuration.Storage.Path, time), loggers, time);
         try
         {
-            await web.StartAsync();
+            await server._web.StartAsync();
             return server;
         }
         catch
@@ -88,25 +77,24 @@ public sealed class MirrorServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _web.StopAsync(new CancellationToken(canceled: true));
-        await _downloads.DisposeAsync();
+        await _cache.DisposeAsync();
         await _web.DisposeAsync();
         await _store.DisposeAsync();
-        foreach (var remote in _remotes)
-        {
-            remote.Dispose();
-        }
-
         _metrics.Dispose();
     }
 
-    private static RemoteRegistryOptions RemoteOptionsOf(RegistryOptions registry) => new()
+    private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry)
     {
-        Name = registry.Name,
-        Url = registry.Url,
-        Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
-        Realms = registry.Realms,
-        UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
-    };
+        var remote = new RemoteRegistryOptions
+        {
+            Name = registry.Name,
+            Url = registry.Url,
+            Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
+            Realms = registry.Realms,
+            UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
+        };
+        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale));
+    }
 
     private static WebApplication BuildWeb(ServerOptions options, ILoggerFactory loggers)
     {

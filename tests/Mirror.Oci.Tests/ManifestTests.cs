@@ -22,13 +22,14 @@ public sealed class ManifestTests
 
         Assert.Equal(text, Encoding.UTF8.GetString(manifest.Content.Span));
         Assert.Equal(Digest.Sha256(manifest.Content.Span), manifest.Digest);
-        Assert.Equal(7, manifest.Config!.Size);
-        Assert.Equal(long.MaxValue, manifest.Layers.Single().Size);
-        Assert.Equal("v", manifest.Layers.Single().Annotations["k"]);
-        Assert.Equal(Zero, manifest.Subject!.Digest.ToString());
-        Assert.Equal("t/x", manifest.ArtifactType);
-        Assert.Equal(2, manifest.Blobs.Count());
-        Assert.False(manifest.IsIndex);
+        var view = manifest.View();
+        Assert.Equal(7, view.Config!.Size);
+        Assert.Equal(long.MaxValue, view.Layers.Single().Size);
+        Assert.Equal("v", view.Layers.Single().Annotations["k"]);
+        Assert.Equal(Zero, view.Subject!.Digest.ToString());
+        Assert.Equal("t/x", view.ArtifactType);
+        Assert.Equal(2, view.Blobs.Count());
+        Assert.False(view.IsIndex);
     }
 
     [Fact]
@@ -43,9 +44,9 @@ public sealed class ManifestTests
             contentType: null);
 
         Assert.Equal(MediaTypes.OciIndex, manifest.MediaType);
-        Assert.True(manifest.IsIndex);
-        Assert.Equal(["linux/arm/v7", null], manifest.Children.Select(child => child.Platform?.ToString()));
-        Assert.Empty(manifest.Blobs);
+        Assert.True(manifest.View().IsIndex);
+        Assert.Equal(["linux/arm/v7", null], manifest.View().Children.Select(child => child.Platform?.ToString()));
+        Assert.Empty(manifest.View().Blobs);
     }
 
     [Theory]
@@ -77,6 +78,10 @@ public sealed class ManifestTests
         Assert.False(Manifest.TryParse(Encoding.UTF8.GetBytes(text), contentType, DigestAlgorithm.Sha256, out _, out var fault));
         Assert.Contains(reason, fault, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_list_that_is_null_is_an_empty_one() =>
+        Assert.Empty(Read($$"""{"schemaVersion":2,"config":{"mediaType":"c/c","digest":"{{Zero}}","size":1},"layers":null}""", null).View().Layers);
 
     [Theory]
     [InlineData("-1")]

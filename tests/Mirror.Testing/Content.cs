@@ -53,11 +53,11 @@ internal sealed class Content
 
     private static Descriptor? AsReferrerOf(Digest subject, TestBlob blob) =>
         Manifest.TryParse(blob.Content, blob.MediaType, blob.Digest.Algorithm, out var manifest, out _)
-            && manifest.Subject?.Digest == subject
+            && manifest.View() is var view && view.Subject?.Digest == subject
             ? new Descriptor(blob.MediaType, blob.Digest, blob.Size)
             {
-                ArtifactType = manifest.ArtifactType ?? manifest.Config?.MediaType,
-                Annotations = manifest.Annotations,
+                ArtifactType = view.ArtifactType ?? view.Config?.MediaType,
+                Annotations = view.Annotations,
             }
             : null;
 

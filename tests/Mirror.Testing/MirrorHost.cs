@@ -52,10 +52,10 @@ public sealed class MirrorHost : IAsyncDisposable
             .Select(file => Digest.Parse($"{Path.GetRelativePath(Path.Combine(DataPath, "blobs"), file).Split('/')[0]}:{Path.GetFileName(file)}")),
     ];
 
-    /// <summary>Waits until some content is published: clients have it before it is, for they do not wait for the disk.</summary>
+    /// <summary>Waits until a blob is published and recorded: clients have it before it is, for they do not wait for the disk.</summary>
     public async Task PublishedAsync(Digest digest)
     {
-        for (var attempt = 0; !Published().Contains(digest); attempt++)
+        for (var attempt = 0; !Log.Lines.Any(line => line.Contains($"Downloaded {digest}", StringComparison.Ordinal)); attempt++)
         {
             if (attempt == 3000)
             {

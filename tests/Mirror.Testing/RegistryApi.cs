@@ -9,6 +9,14 @@ internal sealed class RegistryApi(Content content)
 {
     public Answer AnswerTo(RecordedRequest request)
     {
+        var answer = Find(request);
+        // What tells a registry's 404 from a load balancer's.
+        answer.Headers["Docker-Distribution-API-Version"] = "registry/2.0";
+        return answer;
+    }
+
+    private Answer Find(RecordedRequest request)
+    {
         if (request.Method != HttpMethod.Get && request.Method != HttpMethod.Head)
         {
             return Answer.Error(request, 405, "UNSUPPORTED", "this registry can only be read");

@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 
 namespace Mirror.Oci.Remote;
 
-/// <summary>What to send: nothing where both are null, and no request at all where there is a failure.</summary>
+/// <summary>What to send: nothing where there is no header. A failure says why there is none although the registry once asked for one.</summary>
 internal readonly record struct Authorization(AuthenticationHeaderValue? Header, RemoteFailure? Failure);
 
 /// <summary>

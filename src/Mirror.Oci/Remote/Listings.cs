@@ -27,27 +27,24 @@ internal static class Listings
 
     /// <summary>The descriptors of a page of referrers, or null where the body is no index.</summary>
     public static IReadOnlyList<Descriptor>? ReadReferrers(ReadOnlyMemory<byte> body) =>
-        Manifest.TryParse(body, MediaTypes.OciIndex, DigestAlgorithm.Sha256, out var index, out _) ? index.Children : null;
+        Manifest.TryParse(body, MediaTypes.OciIndex, DigestAlgorithm.Sha256, out var index, out _) ? index.View().Children : null;
 
     /// <summary>
-    /// The next page of a <c>Link: &lt;…&gt;; rel="next"</c> header (RFC 8288), or null. A link that leaves the registry is not followed: the
-    /// authorization would go with it.
+    /// Whether a <c>Link: &lt;…&gt;; rel="next"</c> header (RFC 8288) names another page, and where it is. A link that leaves the registry, as one
+    /// behind a TLS proxy may, is not to be followed: the authorization would go with it.
     /// </summary>
-    public static PageLink? FindNext(HttpResponseMessage response, Uri page, RemoteRegistryOptions options)
+    public static bool FindNext(HttpResponseMessage response, Uri page, RemoteRegistryOptions options, out PageLink? next)
     {
-        if (!response.Headers.NonValidated.TryGetValues("Link", out var values))
-        {
-            return null;
-        }
-
-        var link = values.ToString();
+        next = null;
+        var link = response.Headers.NonValidated.TryGetValues("Link", out var values) ? values.ToString() : "";
         var end = link.IndexOf('>', StringComparison.Ordinal);
         if (end < 0 || link[0] != '<' || !link.AsSpan(end).Contains("next", StringComparison.OrdinalIgnoreCase))
         {
-            return null;
+            return false;
         }
 
-        return Uri.TryCreate(page, link[1..end], out var target) && Transport.IsOrigin(options, target) ? new PageLink(target) : null;
+        next = Uri.TryCreate(page, link[1..end], out var target) && Transport.IsOrigin(options, target) ? new PageLink(target) : null;
+        return true;
     }
 
     /// <summary>The strings of an array in a JSON object. Registries answer <c>"tags": null</c> for a repository without tags.</summary>

@@ -19,9 +19,20 @@ public abstract record RemoteAnswer<T>
     public sealed record Failed(RemoteFailure Failure) : RemoteAnswer<T>;
 }
 
-/// <summary>Why a remote registry gave nothing. <see cref="Why"/> is for people: it names the registry's words, never a secret.</summary>
+/// <summary>Why a remote registry gave nothing.</summary>
 public abstract record RemoteFailure(string Why)
 {
+    private const int MaxLength = 600;
+
+    /// <summary>
+    /// For people. It may quote what the registry, or whoever could put something there, has written; so it is one line of bounded length
+    /// without control characters. Never a secret.
+    /// </summary>
+    public string Why { get; init => field = Plain(value); } = Plain(Why);
+
+    private static string Plain(string text) =>
+        string.Concat((text.Length > MaxLength ? text[..MaxLength] + "…" : text).Select(c => char.IsControl(c) ? ' ' : c));
+
     /// <summary>The registry says that it does not exist.</summary>
     public sealed record Missing(string Why) : RemoteFailure(Why);
 

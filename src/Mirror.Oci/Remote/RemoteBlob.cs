@@ -16,8 +16,9 @@ public sealed record ResolvedTag(Descriptor Descriptor, Manifest? Manifest);
 
 /// <summary>One page of a listing.</summary>
 /// <param name="Items">In the registry's order.</param>
-/// <param name="Next">Where the next page is, or null after the last.</param>
-public sealed record RemotePage<T>(IReadOnlyList<T> Items, PageLink? Next);
+/// <param name="More">Whether the registry says that there is another page.</param>
+/// <param name="Next">Where it is; null after the last, and where the registry's link leads away from it.</param>
+public sealed record RemotePage<T>(IReadOnlyList<T> Items, bool More, PageLink? Next);
 
 /// <summary>The place of a page as the registry named it; always on the registry itself.</summary>
 public sealed record PageLink

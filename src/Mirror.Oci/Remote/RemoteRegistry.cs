@@ -34,7 +34,7 @@ public sealed class RemoteRegistry : IDisposable
 
     /// <summary>
     /// What a tag points to: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
-    /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch).
+    /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).
     /// </summary>
     /// <param name="repository">Where the tag is.</param>
     /// <param name="tag">The tag.</param>
@@ -44,7 +44,7 @@ public sealed class RemoteRegistry : IDisposable
         RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
     {
         var head = await HeadManifestAsync(repository, tag, known, cancellationToken);
-        return head is RemoteAnswer<ResolvedTag>.Failed { Failure: RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported } }
+        return head is RemoteAnswer<ResolvedTag>.Failed(var failure) && (failure is RemoteFailure.Missing || IsHeadOfNoUse(failure))
             ? await ResolveByGetAsync(repository, tag, known, cancellationToken)
             : head;
     }
@@ -82,19 +82,31 @@ public sealed class RemoteRegistry : IDisposable
         }
     }
 
-    /// <summary>Whether the repository has a blob, and its size in bytes, or null where the registry does not say.</summary>
+    /// <summary>
+    /// Whether the repository has a blob, and its size: a HEAD, or the headers of a GET where the registry's HEAD is of no use (object stores
+    /// behind a redirect that is signed for GET refuse it).
+    /// </summary>
     public async Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
     {
-        switch (await _sender.SendAsync(Request(HttpMethod.Head, repository, $"blobs/{digest}"), cancellationToken))
+        var head = await AskBlobSizeAsync(repository, digest, cancellationToken);
+        if (head is not RemoteAnswer<BlobSize>.Failed(var useless) || !IsHeadOfNoUse(useless))
         {
-            case RemoteAnswer<HttpResponseMessage>.Found(var response):
-                using (response)
+            return head;
+        }
+
+        switch (await OpenBlobAsync(repository, digest, 0, cancellationToken))
+        {
+            case RemoteAnswer<RemoteBlob>.Found(var blob):
+                await using (blob)
                 {
-                    return new BlobSize(response.Content.Headers.ContentLength);
+                    return new BlobSize(blob.Size);
                 }
 
-            case var other:
-                return FailureOf(other);
+            case RemoteAnswer<RemoteBlob>.Failed(var failure):
+                return failure;
+
+            default:
+                throw new UnreachableException();
         }
     }
 
@@ -121,6 +133,21 @@ public sealed class RemoteRegistry : IDisposable
         GetPageAsync(repository, page, $"referrers/{subject}", Listings.ReadReferrers, cancellationToken);
 
     public void Dispose() => _transport.Dispose();
+
+    private async Task<RemoteAnswer<BlobSize>> AskBlobSizeAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
+    {
+        switch (await _sender.SendAsync(Request(HttpMethod.Head, repository, $"blobs/{digest}"), cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                using (response)
+                {
+                    return new BlobSize(response.Content.Headers.ContentLength);
+                }
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
 
     private async Task<RemoteAnswer<ResolvedTag>> HeadManifestAsync(
         RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
@@ -208,12 +235,12 @@ public sealed class RemoteRegistry : IDisposable
             return FailureOf(answer);
         }
 
-        var next = Listings.FindNext(response, request.Target, _options);
+        var more = Listings.FindNext(response, request.Target, _options, out var next);
         try
         {
             await using var body = await RemoteBody.OpenAsync(response, _options, _time, cancellationToken);
             return read(await body.ReadWholeAsync(MaxPageSize)) is { } items
-                ? new RemotePage<T>(items, next)
+                ? new RemotePage<T>(items, more, next)
                 : BadAnswer("answered with a listing that can not be read");
         }
         catch (RemoteReadException e)
@@ -221,6 +248,9 @@ public sealed class RemoteRegistry : IDisposable
             return e.Failure;
         }
     }
+
+    private static bool IsHeadOfNoUse(RemoteFailure failure) =>
+        failure is RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported };
 
     private RemoteRequest ManifestRequest(HttpMethod method, RepositoryName repository, Reference reference, Digest? known) =>
         Request(method, repository, $"manifests/{reference}") with

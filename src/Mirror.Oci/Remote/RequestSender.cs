@@ -19,7 +19,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
     private const int MaxRedirects = 5;
 
     /// <summary>
-    /// (1) authorize with what is known
+    /// (1) authorize as the registry has asked for before; where that can not be done, perhaps it no longer asks
     /// (2) send, following redirects
     /// (3) after a challenge, authorize and send once more
     /// (4) turn the status into an answer: a success is Found, its body still unread
@@ -28,26 +28,28 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
     {
         for (var attempt = 1; ; attempt++)
         {
-            var authorizing = await authenticator.AuthorizeAsync(request.Scope, cancellationToken);
-            if (authorizing.Failure is { } failure)
+            var authorization = await authenticator.AuthorizeAsync(request.Scope, cancellationToken);
+            if (attempt > 1 && authorization.Failure is not null)
             {
-                return failure;
+                return authorization.Failure;
             }
 
-            var authorization = authorizing.Header;
-            var answer = await FollowAsync(request, authorization, cancellationToken);
+            var answer = await FollowAsync(request, authorization.Header, cancellationToken);
             if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
             {
                 return answer;
             }
 
-            if (attempt == 1 && IsFromRegistry(response) && authenticator.Challenged(response, request.Scope, authorization))
+            if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))
             {
-                response.Dispose();
-                continue;
+                return await AnswerOfAsync(response, cancellationToken);
             }
 
-            return await AnswerOfAsync(response, cancellationToken);
+            response.Dispose();
+            if (authorization.Failure is not null)
+            {
+                return authorization.Failure;
+            }
         }
     }
 

@@ -30,6 +30,18 @@ public sealed class SharedRequests<TKey, TAnswer>
         }
     }
 
+    /// <summary>Waits until nothing is running, whatever comes of it.</summary>
+    public async Task DrainAsync()
+    {
+        Task[] running;
+        lock (_gate)
+        {
+            running = [.. _running.Values];
+        }
+
+        await Task.WhenAll(running).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
     private async Task<TAnswer> RunAsync(TKey key, Func<Task<TAnswer>> request)
     {
         try

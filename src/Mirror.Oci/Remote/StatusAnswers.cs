@@ -6,17 +6,16 @@ namespace Mirror.Oci.Remote;
 /// <summary>The one table from a remote registry's status to what it means.</summary>
 internal static class StatusAnswers
 {
-    private const int MaxWords = 300;
-
     /// <param name="response">An answer whose status is not a success.</param>
     /// <param name="server">Who answered, for messages.</param>
     /// <param name="body">The beginning of its body.</param>
     public static RemoteFailure FailureOf(HttpResponseMessage response, string server, ReadOnlySpan<byte> body)
     {
-        var why = $"{server} answered {(int)response.StatusCode}{WordsOf(body)}";
+        var words = WordsOf(body);
+        var why = $"{server} answered {(int)response.StatusCode}{words}";
         return response.StatusCode switch
         {
-            HttpStatusCode.NotFound => new RemoteFailure.Missing(why),
+            HttpStatusCode.NotFound => NotFound(response, why, words),
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new RemoteFailure.Denied(why),
             HttpStatusCode.TooManyRequests => new RemoteFailure.Throttled(RetryAfter(response), why),
             HttpStatusCode.NotImplemented => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
@@ -27,10 +26,19 @@ internal static class StatusAnswers
         };
     }
 
+    /// <summary>
+    /// A 404 says that something does not exist only if a registry says it. A load balancer whose backend restarts answers 404 too, but with
+    /// a page of its own. A HEAD has no body to tell by: then it is as good as no answer, and GET is to be asked.
+    /// </summary>
+    private static RemoteFailure NotFound(HttpResponseMessage response, string why, string words) =>
+        words.Length > 0 || response.Headers.NonValidated.Contains("Docker-Distribution-API-Version") ? new RemoteFailure.Missing(why)
+        : response.RequestMessage!.Method == HttpMethod.Head ? new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why)
+        : new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{why}, but not as a registry does");
+
     /// <summary>Seconds only: a date would need both clocks to agree.</summary>
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter?.Delta;
 
-    /// <summary>The first error of an OCI error body, made safe to log and to show.</summary>
+    /// <summary>The first error of an OCI error body, or nothing where there is none.</summary>
     private static string WordsOf(ReadOnlySpan<byte> body)
     {
         try
@@ -38,9 +46,8 @@ internal static class StatusAnswers
             var reader = new Utf8JsonReader(body);
             using var document = JsonDocument.ParseValue(ref reader);
             var error = document.RootElement.GetProperty("errors")[0];
-            var words = $"{error.GetProperty("code").GetString()}: {error.GetProperty("message").GetString()}";
-            var safe = string.Concat(words.Take(MaxWords).Select(c => char.IsControl(c) ? ' ' : c));
-            return $" ({safe})";
+            var message = error.TryGetProperty("message", out var text) ? text.GetString() : null;
+            return $" ({error.GetProperty("code").GetString()}: {message})";
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException)
         {

@@ -19,7 +19,7 @@ internal static class Transport
         MaxResponseHeadersLength = 256,
 #pragma warning restore CA2262
         PooledConnectionLifetime = TimeSpan.FromMinutes(10),     // so that a changed DNS entry is seen
-        InitialHttp2StreamWindowSize = 1024 * 1024,
+        MaxResponseDrainSize = 64 * 1024,                       // a blob that nobody wants any more is not read to its end
         ConnectCallback = (context, cancellationToken) => ConnectAsync(options, context, cancellationToken),
     });
 

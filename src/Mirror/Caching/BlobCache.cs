@@ -65,18 +65,45 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     /// <summary>A blob's size, without fetching it: a HEAD costs upstream a HEAD at most.</summary>
     public async Task<RemoteAnswer<BlobSize>> HeadAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
     {
-        if (store.Metadata.FindLink(repository.Key, digest) is { Held: true, Blob: { } blob })
+        var link = store.Metadata.FindLink(repository.Key, digest);
+        if (link is { Held: true, Blob: { } blob })
         {
             metrics.CacheRequest("blob", "hit");
             return new BlobSize(blob.Size);
         }
 
-        metrics.CacheRequest("blob", "miss");
-        return await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken);
+        var answer = await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken);
+        metrics.CacheRequest("blob", answer is RemoteAnswer<BlobSize>.Failed ? "failed" : "miss");
+        return answer is RemoteAnswer<BlobSize>.Found({ Bytes: null }) ? new BlobSize(link?.Descriptor.Size) : answer;
     }
 
-    /// <summary>A block was not what it should be: the next who asks gets it from upstream again.</summary>
-    public async Task ForgetDamagedAsync(Digest digest)
+    /// <summary>
+    /// A block was not what it should be: the next who asks gets the blob from upstream again. Unless that has happened already, and this
+    /// reader still had the old file open.
+    /// </summary>
+    public async Task ForgetDamagedAsync(BlobDamagedException damage)
+    {
+        if (store.Metadata.FindBlob(damage.Digest) is { } record && IsDamaged(record, damage.Block))
+        {
+            await ForgetAsync(damage.Digest);
+        }
+    }
+
+    private bool IsDamaged(BlobRecord record, long block)
+    {
+        using var published = store.Blobs.TryOpen(record);
+        try
+        {
+            published?.ReadBlock(block, new byte[BlockChecksums.BlockSize]);
+            return published is null;
+        }
+        catch (BlobDamagedException)
+        {
+            return true;
+        }
+    }
+
+    private async Task ForgetAsync(Digest digest)
     {
         LogDamaged(digest);
         metrics.DamageFound();
@@ -90,7 +117,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
             return published;
         }
 
-        await ForgetDamagedAsync(blob.Digest);
+        await ForgetAsync(blob.Digest);
         return null;
     }
 
@@ -158,9 +185,13 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     {
         switch (await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken))
         {
-            case RemoteAnswer<BlobSize>.Found(var size):
-                var known = size.Bytes ?? store.Metadata.FindBlob(digest)?.Size ?? 0;
-                await store.Metadata.RecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, known));
+            case RemoteAnswer<BlobSize>.Found(var answered):
+                // A size that nobody knows is not made up: then the yes counts for this time only.
+                if ((answered.Bytes ?? store.Metadata.FindBlob(digest)?.Size) is { } size)
+                {
+                    await store.Metadata.RecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, size));
+                }
+
                 return null;
 
             case RemoteAnswer<BlobSize>.Failed(var failure):

@@ -19,7 +19,7 @@ namespace Mirror.Caching;
 /// </summary>
 /// <param name="repository">Through which it is fetched.</param>
 /// <param name="digest">What is fetched.</param>
-/// <param name="announcedSize">Its size as a manifest has it, in bytes: the most that is received where upstream names no length.</param>
+/// <param name="announcedSize">Its size as a manifest has it, in bytes: another is refused, and more is not received.</param>
 /// <param name="forget">Takes it off the list of running downloads, so that who asks from then on starts another.</param>
 /// <param name="store">Where it is staged and published.</param>
 /// <param name="metrics">Counts it.</param>
@@ -64,6 +64,7 @@ internal sealed partial class BlobDownload(
         {
             await FetchAsync(stopping);
             await PublishAsync();
+            forget(this);
             LogDownloaded(digest, repository.Key, _staged!.Length, time.GetElapsedTime(started));
             metrics.Downloaded(repository.Upstream.Name, "done", _staged.Length);
         }
@@ -119,18 +120,23 @@ internal sealed partial class BlobDownload(
         if (answer is not RemoteAnswer<RemoteBlob>.Found(var blob))
         {
             var failure = ((RemoteAnswer<RemoteBlob>.Failed)answer).Failure;
-            _opened.TrySetResult(failure);
             throw new DownloadFailedException(failure, failure.Why);
         }
 
+        var expected = blob.Size ?? announcedSize;
         await using (blob)
         {
+            if (announcedSize is not null && expected != announcedSize)
+            {
+                throw Wrong($"has a blob of {blob.Size} bytes where the manifest says {announcedSize}");
+            }
+
             _staged = store.Blobs.Stage(digest);
-            _opened.TrySetResult(new BlobSize(blob.Size));
-            await ReceiveAsync(blob);
+            _opened.TrySetResult(new BlobSize(expected));
+            await ReceiveAsync(blob, expected ?? long.MaxValue);
         }
 
-        if (blob.Size is { } size && size != _staged.Length)
+        if (expected is { } size && size != _staged.Length)
         {
             throw Wrong($"ended after {_staged.Length} of {size} bytes");
         }
@@ -143,9 +149,8 @@ internal sealed partial class BlobDownload(
         _progress.Verified();
     }
 
-    private async Task ReceiveAsync(RemoteBlob blob)
+    private async Task ReceiveAsync(RemoteBlob blob, long limit)
     {
-        var limit = blob.Size ?? announcedSize ?? long.MaxValue;
         var buffer = ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
         try
         {
@@ -189,8 +194,15 @@ internal sealed partial class BlobDownload(
     {
         // Before anybody hears of it: who hears of it and tries again must not meet this one again.
         forget(this);
-        LogFailed(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
         metrics.Downloaded(repository.Upstream.Name, "failed", _staged?.Length ?? 0);
+        if (_staged is null && failure.Failure is { } refused)
+        {
+            // The upstream's refusal has been logged as such.
+            _opened.TrySetResult(refused);
+            return;
+        }
+
+        LogFailed(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
         _opened.TrySetException(failure);
         _ = _opened.Task.Exception;    // perhaps nobody waits for it any more
         _progress.Fail(failure);

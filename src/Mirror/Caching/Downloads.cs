@@ -32,7 +32,7 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
     /// <param name="repository">Through which it would be started.</param>
     /// <param name="digest">The blob.</param>
     /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
-    /// <param name="throughOthers">Whether one that was started through another repository may be followed: only who has the right to the blob may.</param>
+    /// <param name="throughOthers">Whether one that was started through another repository may be followed: the registry is giving the blob right now, so a repository of it that refers to the blob may.</param>
     public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers)
     {
         var key = (repository.Upstream.Name, digest);

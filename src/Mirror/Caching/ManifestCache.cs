@@ -7,7 +7,7 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>Manifests by digest: from memory, from disk, or from upstream, which is asked once however many need one.</summary>
-public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, ILogger<ManifestCache> logger)
+public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, ILogger<ManifestCache> logger, CancellationToken stopping)
 {
     private const long MemoryLimit = 64 * 1024 * 1024;
 
@@ -25,28 +25,33 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
         return await _requests.AskAsync((repository.Key, digest), () => GetFromStoreOrUpstreamAsync(repository, digest), cancellationToken);
     }
 
-    /// <summary>What a manifest is, where it is known without fetching it.</summary>
+    /// <summary>What a manifest is, where it is here: it need not be read for that.</summary>
     public Descriptor? FindDescriptor(UpstreamRepository repository, Digest digest) =>
         _memory.Find(repository.Key, digest)?.Descriptor
-        ?? (store.Metadata.FindLink(repository.Key, digest) is { Held: true } link && MediaTypes.IsManifest(link.Descriptor.MediaType) ? link.Descriptor : null);
+        ?? (store.Metadata.FindLink(repository.Key, digest) is { Held: true, Blob: not null } link && MediaTypes.IsManifest(link.Descriptor.MediaType)
+            ? link.Descriptor
+            : null);
 
     /// <summary>
-    /// Keeps a manifest that upstream gave, with a tag that now points to it, if it was asked for by tag. It is durable when this is done.
-    /// A store that can not take it costs the copy, not the answer.
+    /// Keeps a manifest that upstream gave, with the tags that it says point to it. It is durable when this is done. A store that can not
+    /// take it costs the copy, not the answer.
     /// </summary>
-    public async Task KeepAsync(UpstreamRepository repository, Manifest manifest, Tag? tag)
+    public async Task KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
     {
         _memory.Add(repository.Key, manifest);
         try
         {
             var blob = store.Metadata.FindBlob(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
-            await store.Metadata.RecordManifestAsync(repository.Key, manifest, blob, tag);
+            await store.Metadata.RecordManifestAsync(repository.Key, manifest, blob, tags);
         }
         catch (Exception e)
         {
             LogNotKept(e, manifest.Digest, repository.Key);
         }
     }
+
+    /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
+    public Task DrainAsync() => _requests.DrainAsync();
 
     private async Task<RemoteAnswer<Manifest>> GetFromStoreOrUpstreamAsync(UpstreamRepository repository, Digest digest)
     {
@@ -57,11 +62,11 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
             return stored;
         }
 
-        var answer = await repository.Upstream.GetManifestAsync(repository.Name, digest, CancellationToken.None);
+        var answer = await repository.Upstream.GetManifestAsync(repository.Name, digest, stopping);
         metrics.CacheRequest("manifest", answer is RemoteAnswer<Manifest>.Found ? "miss" : "failed");
         if (answer is RemoteAnswer<Manifest>.Found(var manifest))
         {
-            await KeepAsync(repository, manifest, tag: null);
+            await KeepAsync(repository, manifest);
         }
 
         return answer;
@@ -77,7 +82,7 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
 
         try
         {
-            using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest);
+            using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest, block: 0);
             return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) ? manifest : null;
         }
         catch (BlobDamagedException e)

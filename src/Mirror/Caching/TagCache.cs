@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
@@ -21,20 +20,15 @@ public sealed record TagPage(IReadOnlyList<Tag> Items, bool More);
 /// Tags, with how fresh they are. A cached tag always points to a manifest that is here. A fresh one costs no request, an old one a HEAD;
 /// where upstream can not answer in time, the cached tag still does, and says that it is stale.
 /// </summary>
-public sealed partial class TagCache(Store store, ManifestCache manifests, MirrorMetrics metrics, TimeProvider time, ILogger<TagCache> logger)
+public sealed partial class TagCache(
+    Store store, ManifestCache manifests, MirrorMetrics metrics, TimeProvider time, ILogger<TagCache> logger, CancellationToken stopping)
 {
     /// <summary>How long somebody waits for upstream who could be given the cached answer.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
-    private const int MaxSeen = 10_000;
 
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _gets = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Descriptor>> _heads = new();
-
-    /// <summary>
-    /// Where tags point whose manifests are not here: what a HEAD has found out. Kept apart from the cached tags, which must go on pointing to
-    /// what can be served when upstream is down, and only as long as it is fresh.
-    /// </summary>
-    private readonly ConcurrentDictionary<(RepositoryKey, Tag), (Descriptor Descriptor, DateTimeOffset SeenAt)> _seen = new();
+    private readonly SeenTags _seen = new();
 
     /// <summary>The manifest that a tag points to.</summary>
     public Task<RemoteAnswer<Tagged<Manifest>>> GetAsync(UpstreamRepository repository, Tag tag, CancellationToken cancellationToken) => AnswerAsync(
@@ -48,11 +42,27 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
     public Task<RemoteAnswer<Tagged<Descriptor>>> HeadAsync(UpstreamRepository repository, Tag tag, CancellationToken cancellationToken) => AnswerAsync(
         repository,
         tag,
-        digest => DescribeAsync(repository, digest, cancellationToken),
-        () => FindSeen(repository, tag) is { } seen
-            ? Task.FromResult<RemoteAnswer<Descriptor>>(seen)
-            : _heads.Ask((repository.Key, tag), () => HeadFromUpstreamAsync(repository, tag)),
+        digest => DescribeAsync(repository, digest),
+        () => _heads.Ask((repository.Key, tag), () => HeadFromUpstreamAsync(repository, tag)),
         cancellationToken);
+
+    /// <summary>
+    /// A manifest by its digest. Docker and containerd ask for a tag with HEAD, and then for what it pointed to in this way: so this is also
+    /// when a tag that was only seen becomes a cached one.
+    /// </summary>
+    public async Task<RemoteAnswer<Manifest>> GetByDigestAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    {
+        var answer = await manifests.GetAsync(repository, digest, cancellationToken);
+        if (answer is RemoteAnswer<Manifest>.Found)
+        {
+            foreach (var tag in _seen.TakePointingTo(repository.Key, digest))
+            {
+                await RecordAsync(repository, tag, digest);
+            }
+        }
+
+        return answer;
+    }
 
     /// <summary>A page of a repository's tags: upstream's, or the cached ones where upstream can not be asked.</summary>
     public async Task<RemoteAnswer<Tagged<TagPage>>> ListAsync(
@@ -61,7 +71,7 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         switch (await repository.Upstream.ListTagsAsync(repository.Name, n, last, cancellationToken))
         {
             case RemoteAnswer<RemotePage<Tag>>.Found(var page):
-                return new Tagged<TagPage>(new TagPage(page.Items, More: page.Next is not null), Stale: false);
+                return new Tagged<TagPage>(new TagPage(page.Items, page.More), Stale: false);
 
             case RemoteAnswer<RemotePage<Tag>>.Failed(var failure):
                 // One more than asked for tells whether there is another page.
@@ -73,6 +83,13 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
             default:
                 throw new UnreachableException();
         }
+    }
+
+    /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
+    public async Task DrainAsync()
+    {
+        await _gets.DrainAsync();
+        await _heads.DrainAsync();
     }
 
     /// <summary>Fresh: from the cache. Otherwise upstream's answer, or the cached one where upstream has none in time.</summary>
@@ -127,36 +144,46 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
     private TagState StateOf(UpstreamRepository repository, TagRecord? here) =>
         here is null ? TagState.Expired : repository.Upstream.Freshness.StateOf(here.CheckedAt, time.GetUtcNow());
 
+    /// <summary>
+    /// (1) somebody else's question may have been answered since the caller looked
+    /// (2) a HEAD may have seen where the tag points
+    /// (3) a tag that was never here is fetched at once, another one asked about with a HEAD
+    /// </summary>
     private async Task<RemoteAnswer<Manifest>> GetFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
-        // Somebody else's question may have been answered since the caller looked.
         var here = store.Metadata.FindTag(repository.Key, tag);
         if (here is not null && StateOf(repository, here) == TagState.Fresh)
         {
-            return await manifests.GetAsync(repository, here.Digest, CancellationToken.None);
+            return await manifests.GetAsync(repository, here.Digest, stopping);
         }
 
-        if (FindSeen(repository, tag) is { } seen)
+        var sighting = new TagSighting(tag, time.GetUtcNow());
+        if (FindSeen(repository, tag, here) is { } seen)
         {
-            return await GetAndKeepAsync(repository, tag, seen.Digest);
+            return await GetByDigestAsync(repository, seen.Digest, stopping) switch
+            {
+                RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing) => await GetByTagAsync(repository, sighting),
+                var answer => answer,
+            };
         }
 
-        if (here is null)
-        {
-            return await GetAndKeepAsync(repository, tag, tag);
-        }
+        return here is null ? await GetByTagAsync(repository, sighting) : await RevalidateAsync(repository, sighting, here);
+    }
 
-        switch (await repository.Upstream.ResolveAsync(repository.Name, tag, here.Digest, CancellationToken.None))
+    private async Task<RemoteAnswer<Manifest>> RevalidateAsync(UpstreamRepository repository, TagSighting tag, TagRecord here)
+    {
+        switch (await repository.Upstream.ResolveAsync(repository.Name, tag.Tag, here.Digest, stopping))
         {
             case RemoteAnswer<ResolvedTag>.Unchanged:
-                return await GetAndKeepAsync(repository, tag, here.Digest);
+                await RecordAsync(repository, tag, here.Digest);
+                return await manifests.GetAsync(repository, here.Digest, stopping);
 
             case RemoteAnswer<ResolvedTag>.Found({ Manifest: { } manifest }):
-                await manifests.KeepAsync(repository, manifest, tag);
+                await KeepAsync(repository, manifest, tag);
                 return manifest;
 
             case RemoteAnswer<ResolvedTag>.Found(var resolved):
-                return await GetAndKeepAsync(repository, tag, resolved.Descriptor.Digest);
+                return await GetResolvedAsync(repository, tag, resolved.Descriptor.Digest);
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
                 await ForgetIfGoneAsync(repository, tag, failure);
@@ -165,6 +192,38 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
             default:
                 throw new UnreachableException();
         }
+    }
+
+    /// <summary>The manifest that a tag has just been said to point to; only when it is here does the tag point to it here too.</summary>
+    private async Task<RemoteAnswer<Manifest>> GetResolvedAsync(UpstreamRepository repository, TagSighting tag, Digest digest)
+    {
+        var answer = await manifests.GetAsync(repository, digest, stopping);
+        if (answer is RemoteAnswer<Manifest>.Found)
+        {
+            await RecordAsync(repository, tag, digest);
+        }
+
+        // A replica that lags behind is no proof that anything is gone.
+        return answer is RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing missing)
+            ? new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{repository.Upstream.Name} says that {tag.Tag} is {digest}, but: {missing.Why}")
+            : answer;
+    }
+
+    private async Task<RemoteAnswer<Manifest>> GetByTagAsync(UpstreamRepository repository, TagSighting tag)
+    {
+        var answer = await repository.Upstream.GetManifestAsync(repository.Name, tag.Tag, stopping);
+        switch (answer)
+        {
+            case RemoteAnswer<Manifest>.Found(var manifest):
+                await KeepAsync(repository, manifest, tag);
+                break;
+
+            case RemoteAnswer<Manifest>.Failed(var failure):
+                await ForgetIfGoneAsync(repository, tag, failure);
+                break;
+        }
+
+        return answer;
     }
 
     private async Task<RemoteAnswer<Descriptor>> HeadFromUpstreamAsync(UpstreamRepository repository, Tag tag)
@@ -172,27 +231,31 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         var here = store.Metadata.FindTag(repository.Key, tag);
         if (here is not null && StateOf(repository, here) == TagState.Fresh)
         {
-            return await DescribeAsync(repository, here.Digest, CancellationToken.None);
+            return await DescribeAsync(repository, here.Digest);
         }
 
-        switch (await repository.Upstream.ResolveAsync(repository.Name, tag, here?.Digest, CancellationToken.None))
+        if (FindSeen(repository, tag, here) is { } seen)
+        {
+            return seen;
+        }
+
+        var sighting = new TagSighting(tag, time.GetUtcNow());
+        switch (await repository.Upstream.ResolveAsync(repository.Name, tag, here?.Digest, stopping))
         {
             case RemoteAnswer<ResolvedTag>.Unchanged when here is not null:
-                return await ConfirmAsync(repository, tag, here.Digest);
+                await RecordAsync(repository, sighting, here.Digest);
+                return await DescribeAsync(repository, here.Digest);
 
             case RemoteAnswer<ResolvedTag>.Found({ Manifest: { } manifest }):
-                await manifests.KeepAsync(repository, manifest, tag);
+                await KeepAsync(repository, manifest, sighting);
                 return manifest.Descriptor;
 
-            case RemoteAnswer<ResolvedTag>.Found(var resolved) when resolved.Descriptor.Digest == here?.Digest:
-                return await ConfirmAsync(repository, tag, here.Digest);
-
             case RemoteAnswer<ResolvedTag>.Found(var resolved):
-                Remember(repository, tag, resolved.Descriptor);
+                await RecordOrRememberAsync(repository, sighting, resolved.Descriptor);
                 return resolved.Descriptor;
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
-                await ForgetIfGoneAsync(repository, tag, failure);
+                await ForgetIfGoneAsync(repository, sighting, failure);
                 return failure;
 
             default:
@@ -200,89 +263,71 @@ public sealed partial class TagCache(Store store, ManifestCache manifests, Mirro
         }
     }
 
-    /// <summary>Gets the manifest, by digest where that is known, and only then lets the tag point to it.</summary>
-    private async Task<RemoteAnswer<Manifest>> GetAndKeepAsync(UpstreamRepository repository, Tag tag, Reference reference)
-    {
-        if (reference.Digest is not { } digest)
-        {
-            var fetched = await repository.Upstream.GetManifestAsync(repository.Name, reference, CancellationToken.None);
-            if (fetched is RemoteAnswer<Manifest>.Found(var manifest))
-            {
-                await manifests.KeepAsync(repository, manifest, tag);
-            }
-
-            return fetched;
-        }
-
-        var answer = await manifests.GetAsync(repository, digest, CancellationToken.None);
-        if (answer is RemoteAnswer<Manifest>.Found)
-        {
-            await RecordAsync(repository, tag, digest);
-        }
-
-        return answer;
-    }
-
-    private async Task<RemoteAnswer<Descriptor>> ConfirmAsync(UpstreamRepository repository, Tag tag, Digest digest)
-    {
-        await RecordAsync(repository, tag, digest);
-        return await DescribeAsync(repository, digest, CancellationToken.None);
-    }
-
-    private async Task<RemoteAnswer<Descriptor>> DescribeAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken) =>
+    private async Task<RemoteAnswer<Descriptor>> DescribeAsync(UpstreamRepository repository, Digest digest) =>
         manifests.FindDescriptor(repository, digest) is { } descriptor
             ? descriptor
-            : await manifests.GetAsync(repository, digest, cancellationToken) switch
+            : await manifests.GetAsync(repository, digest, stopping) switch
             {
                 RemoteAnswer<Manifest>.Found(var manifest) => manifest.Descriptor,
                 RemoteAnswer<Manifest>.Failed(var failure) => failure,
                 _ => throw new UnreachableException(),
             };
 
-    private async Task RecordAsync(UpstreamRepository repository, Tag tag, Digest digest)
+    private Task RecordOrRememberAsync(UpstreamRepository repository, TagSighting tag, Descriptor descriptor)
     {
-        _seen.TryRemove((repository.Key, tag), out _);
+        if (manifests.FindDescriptor(repository, descriptor.Digest) is not null)
+        {
+            return RecordAsync(repository, tag, descriptor.Digest);
+        }
+
+        _seen.Add(repository.Key, tag, descriptor);
+        return Task.CompletedTask;
+    }
+
+    private Task KeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting tag)
+    {
+        _seen.Remove(repository.Key, tag.Tag);
+        return manifests.KeepAsync(repository, manifest, [tag, .. _seen.TakePointingTo(repository.Key, manifest.Digest)]);
+    }
+
+    private async Task RecordAsync(UpstreamRepository repository, TagSighting tag, Digest digest)
+    {
+        _seen.Remove(repository.Key, tag.Tag);
         try
         {
             await store.Metadata.RecordTagAsync(repository.Key, tag, digest);
         }
         catch (Exception e)
         {
-            LogNotKept(e, repository.Key, tag);
+            LogNotKept(e, repository.Key, tag.Tag);
         }
     }
 
-    private async Task ForgetIfGoneAsync(UpstreamRepository repository, Tag tag, RemoteFailure failure)
+    private async Task ForgetIfGoneAsync(UpstreamRepository repository, TagSighting tag, RemoteFailure failure)
     {
         if (failure is not RemoteFailure.Missing)
         {
             return;
         }
 
-        _seen.TryRemove((repository.Key, tag), out _);
+        _seen.Remove(repository.Key, tag.Tag);
         try
         {
             await store.Metadata.RemoveTagAsync(repository.Key, tag);
         }
         catch (Exception e)
         {
-            LogNotKept(e, repository.Key, tag);
+            LogNotKept(e, repository.Key, tag.Tag);
         }
     }
 
-    private Descriptor? FindSeen(UpstreamRepository repository, Tag tag) =>
-        _seen.TryGetValue((repository.Key, tag), out var seen)
-            && repository.Upstream.Freshness.StateOf(seen.SeenAt, time.GetUtcNow()) == TagState.Fresh ? seen.Descriptor : null;
-
-    private void Remember(UpstreamRepository repository, Tag tag, Descriptor descriptor)
-    {
-        if (_seen.Count >= MaxSeen)
-        {
-            _seen.Clear();
-        }
-
-        _seen[(repository.Key, tag)] = (descriptor, time.GetUtcNow());
-    }
+    /// <summary>Where a HEAD saw the tag point, as long as that is fresh and nothing later is known.</summary>
+    private Descriptor? FindSeen(UpstreamRepository repository, Tag tag, TagRecord? here) =>
+        _seen.TryFind(repository.Key, tag, out var descriptor, out var saidAt)
+            && saidAt >= (here?.CheckedAt ?? DateTimeOffset.MinValue)
+            && repository.Upstream.Freshness.StateOf(saidAt, time.GetUtcNow()) == TagState.Fresh
+            ? descriptor
+            : null;
 
     private static RemoteAnswer<Tagged<T>> WithStale<T>(RemoteAnswer<T> answer, bool stale) => answer switch
     {

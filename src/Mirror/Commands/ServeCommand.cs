@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Mirror.Configuration;
 using Mirror.Observability;
@@ -42,7 +43,7 @@ public static partial class ServeCommand
             await server.StopAsync(patience.Token);
             return ExitCode.Done;
         }
-        catch (Exception e) when (e is StoreException or IOException)
+        catch (Exception e) when (e is StoreException or IOException or SocketException)
         {
             await errors.WriteLineAsync($"mirror: {e.Message}");
             return ExitCode.Failed;

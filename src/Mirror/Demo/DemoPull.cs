@@ -22,7 +22,7 @@ internal sealed class DemoPull(Uri registry, TimeProvider time) : IDisposable
             throw new DemoPullException($"the mirror sent the manifest {manifest.Digest} for {image}, not {image.Manifest.Digest}");
         }
 
-        var sizes = await Task.WhenAll(manifest.Blobs.Select(blob => PullBlobAsync(image.Repository, blob, cancellationToken)));
+        var sizes = await Task.WhenAll(manifest.View().Blobs.Select(blob => PullBlobAsync(image.Repository, blob, cancellationToken)));
         return manifest.Content.Length + sizes.Sum();
     }
 

@@ -29,7 +29,7 @@ public sealed class MirrorMetrics : IDisposable
     }
 
     /// <param name="kind">blob, manifest or tag.</param>
-    /// <param name="outcome">hit, miss, joined, stale or failed.</param>
+    /// <param name="outcome">hit, miss or failed; for a tag also revalidated or stale.</param>
     public void CacheRequest(string kind, string outcome) => _cacheRequests.Add(1, new("kind", kind), new("outcome", outcome));
 
     public void UpstreamRequest(string registry, string operation, string outcome) =>

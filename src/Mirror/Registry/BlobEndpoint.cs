@@ -27,6 +27,21 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
 
     public async Task GetAsync(HttpContext http, UpstreamRepository repository, Digest digest)
     {
+        try
+        {
+            await AnswerAsync(http, repository, digest);
+        }
+        catch (BlobDamagedException) when (!http.Response.HasStarted)
+        {
+            // It has been forgotten; upstream still has it.
+            http.Response.Clear();
+            RegistryHeaders.Add(http.Response);
+            await AnswerAsync(http, repository, digest);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext http, UpstreamRepository repository, Digest digest)
+    {
         switch (await blobs.OpenAsync(repository, digest, http.RequestAborted))
         {
             case RemoteAnswer<BlobSource>.Found(var source):
@@ -137,9 +152,9 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
                 sent += length;
             }
         }
-        catch (BlobDamagedException)
+        catch (BlobDamagedException damage)
         {
-            await blobs.ForgetDamagedAsync(blob.Digest);
+            await blobs.ForgetDamagedAsync(damage);
             throw;
         }
         finally

@@ -6,13 +6,13 @@ using Mirror.Oci.Remote;
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a manifest (distribution spec, end-3). Bytes and media type are the upstream's, whatever the client accepts.</summary>
-internal sealed class ManifestEndpoint(ManifestCache manifests, TagCache tags)
+internal sealed class ManifestEndpoint(TagCache tags)
 {
     public async Task GetAsync(HttpContext http, UpstreamRepository repository, Reference reference)
     {
         var answer = reference.Tag is { } tag
             ? await tags.GetAsync(repository, tag, http.RequestAborted)
-            : NotStale(await manifests.GetAsync(repository, reference.Digest.GetValueOrDefault(), http.RequestAborted));
+            : NotStale(await tags.GetByDigestAsync(repository, reference.Digest.GetValueOrDefault(), http.RequestAborted));
         switch (answer)
         {
             case RemoteAnswer<Tagged<Manifest>>.Found(var (manifest, stale)):

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Mirror.Caching;
@@ -27,6 +28,11 @@ internal sealed partial class RegistryApi(
         catch (DownloadFailedException e)
         {
             await FailAsync(http, e.Failure is null ? RegistryError.Unavailable : RegistryError.Of(e.Failure, RegistryError.BlobUnknown), e.Message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DbException)
+        {
+            LogStoreFailed(e, http.Request.Method, http.Request.Path.ToUriComponent());
+            await FailAsync(http, RegistryError.Unavailable, "its store can not be read");
         }
         catch (Exception e)
         {
@@ -93,6 +99,9 @@ internal sealed partial class RegistryApi(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Elapsed}")]
     private partial void LogRequest(string method, string path, int status, TimeSpan elapsed);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store")]
+    private partial void LogStoreFailed(Exception exception, string method, string path);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed in a way that it should not")]
     private partial void LogSurprise(Exception exception, string method, string path);

@@ -25,6 +25,8 @@ public sealed class BlobStore(StoreLayout layout)
     }
 
     /// <summary>Opens a published blob, or answers null where its file is gone or has another size than the index says.</summary>
+    /// <exception cref="IOException">It could not be looked at; nothing is said about the file.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
     public PublishedBlob? TryOpen(BlobRecord record)
     {
         SafeFileHandle handle;
@@ -32,11 +34,7 @@ public sealed class BlobStore(StoreLayout layout)
         {
             handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
         }
-        catch (IOException)
-        {
-            return null;
-        }
-        catch (UnauthorizedAccessException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }

@@ -23,6 +23,11 @@ public sealed record Link(Descriptor Descriptor, bool Held, BlobRecord? Blob);
 /// <param name="CheckedAt">When upstream last said so.</param>
 public sealed record TagRecord(Digest Digest, DateTimeOffset CheckedAt);
 
+/// <summary>What upstream said of a tag.</summary>
+/// <param name="Tag">The tag.</param>
+/// <param name="SaidAt">When it was asked: the answer may be older than one to a later question.</param>
+public sealed record TagSighting(Tag Tag, DateTimeOffset SaidAt);
+
 /// <summary>
 /// What the store knows about its content: repositories, links, tags. Reads are synchronous, a few microseconds each, and never wait for
 /// writes; a write's task is done when it is durable.
@@ -46,15 +51,22 @@ public sealed class Metadata : IAsyncDisposable
     /// <exception cref="StoreException">The database can not be used.</exception>
     public static Metadata Open(StoreLayout layout, TimeProvider time)
     {
+        SqlSession? session = null;
         try
         {
-            var session = new SqlSession(layout.Database, readOnly: false);
+            session = new SqlSession(layout.Database, readOnly: false);
             Schema.Prepare(session);
             return new Metadata(new MetadataWriter(session, RefJournal.Open(layout), time), new MetadataReaders(layout.Database), time);
         }
         catch (SqliteException e)
         {
+            session?.Dispose();
             throw new StoreException($"the database {layout.Database} can not be used: {e.Message}", e);
+        }
+        catch
+        {
+            session?.Dispose();
+            throw;
         }
     }
 
@@ -95,39 +107,46 @@ public sealed class Metadata : IAsyncDisposable
     public Task RecordBlobAsync(RepositoryKey repository, BlobRecord blob) => _writer.WriteAsync(session =>
     {
         InsertBlob(session, blob);
-        return Link(session, repository, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+        return Vouch(session, repository, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
     });
 
     /// <summary>The registry has confirmed that it has content that is here, and that <paramref name="repository"/> refers to it.</summary>
     public Task RecordConfirmedAsync(RepositoryKey repository, Descriptor content) =>
-        _writer.WriteAsync(session => Link(session, repository, content));
+        _writer.WriteAsync(session => Vouch(session, repository, content));
 
-    /// <summary>A manifest that the registry gave us through <paramref name="repository"/> has been published; what it refers to is linked too.</summary>
+    /// <summary>
+    /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too, but
+    /// for foreign layers: no registry checks that those exist, so their names say nothing.
+    /// </summary>
     /// <param name="repository">Whose manifest it is.</param>
     /// <param name="manifest">The manifest.</param>
     /// <param name="blob">Its published bytes.</param>
-    /// <param name="tag">A tag that upstream now says points to it, if it was asked about one.</param>
-    public Task RecordManifestAsync(RepositoryKey repository, Manifest manifest, BlobRecord blob, Tag? tag) => _writer.WriteAsync(session =>
+    /// <param name="tags">Tags that upstream says point to it.</param>
+    public Task RecordManifestAsync(RepositoryKey repository, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) => _writer.WriteAsync(session =>
     {
         InsertBlob(session, blob);
-        var changes = Link(session, repository, manifest.Descriptor);
-        foreach (var content in manifest.Children.Concat(manifest.Blobs))
+        var changes = Vouch(session, repository, manifest.Descriptor);
+        var id = GetId(session, repository);
+        var view = manifest.View();
+        foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
         {
-            InsertLink(session, repository, content, replace: false);
+            InsertLink(session, id, content, replace: false);
         }
 
-        return tag is null ? changes : [.. changes, .. SetTag(session, repository, tag.Value, manifest.Digest)];
+        changes.AddRange(tags.SelectMany(tag => SetTag(session, repository, id, tag, manifest.Digest)));
+        return changes;
     });
 
-    /// <summary>Upstream says now that <paramref name="tag"/> points to <paramref name="digest"/>, whose manifest is here.</summary>
-    public Task RecordTagAsync(RepositoryKey repository, Tag tag, Digest digest) =>
-        _writer.WriteAsync(session => SetTag(session, repository, tag, digest));
+    /// <summary>Upstream says that a tag points to a manifest that is here.</summary>
+    public Task RecordTagAsync(RepositoryKey repository, TagSighting tag, Digest digest) =>
+        _writer.WriteAsync(session => SetTag(session, repository, GetId(session, repository), tag, digest));
 
-    /// <summary>Upstream says that the tag is gone.</summary>
-    public Task RemoveTagAsync(RepositoryKey repository, Tag tag) => _writer.WriteAsync(session =>
+    /// <summary>Upstream says that a tag is gone.</summary>
+    public Task RemoveTagAsync(RepositoryKey repository, TagSighting tag) => _writer.WriteAsync(session =>
         session.Execute(
-            $"DELETE FROM tags WHERE repository = {RepositoryId} AND name = $3", repository.Registry, repository.Name.ToString(), tag.ToString()) > 0
-            ? [Change("untag", repository) with { Tag = tag.ToString() }]
+            $"DELETE FROM tags WHERE repository = {RepositoryId} AND name = $3 AND checked_at < $4",
+            repository.Registry, repository.Name.ToString(), tag.Tag.ToString(), tag.SaidAt.ToUnixTimeMilliseconds()) > 0
+            ? [Change("untag", repository) with { Tag = tag.Tag.ToString() }]
             : NoChange);
 
     /// <summary>Content turned out to be damaged or gone: it is no longer here.</summary>
@@ -166,11 +185,11 @@ public sealed class Metadata : IAsyncDisposable
         "INSERT INTO blobs (digest, size, checksums) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET size = $2, checksums = $3",
         blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
 
-    /// <summary>Links content that the registry itself vouches for.</summary>
-    private List<RefChange> Link(SqlSession session, RepositoryKey repository, Descriptor content)
+    /// <summary>Links content that the registry itself has given or confirmed.</summary>
+    private List<RefChange> Vouch(SqlSession session, RepositoryKey repository, Descriptor content)
     {
         var changes = new List<RefChange>();
-        if (InsertLink(session, repository, content, replace: MediaTypes.IsManifest(content.MediaType)))
+        if (InsertLink(session, GetId(session, repository), content, replace: MediaTypes.IsManifest(content.MediaType)))
         {
             changes.Add(Change("link", repository) with { Digest = content.Digest.ToString(), MediaType = content.MediaType, Size = content.Size });
         }
@@ -183,42 +202,44 @@ public sealed class Metadata : IAsyncDisposable
         return changes;
     }
 
+    /// <summary>A question may be answered late: what upstream said after it was asked stands.</summary>
+    private IReadOnlyList<RefChange> SetTag(SqlSession session, RepositoryKey repository, long id, TagSighting tag, Digest digest)
+    {
+        var (name, text, at) = (tag.Tag.ToString(), digest.ToString(), tag.SaidAt.ToUnixTimeMilliseconds());
+        if (session.Execute("UPDATE tags SET checked_at = max(checked_at, $4) WHERE repository = $1 AND name = $2 AND digest = $3", id, name, text, at) > 0)
+        {
+            return NoChange;
+        }
+
+        return session.Execute(
+            """
+            INSERT INTO tags (repository, name, digest, checked_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO UPDATE SET digest = $3, checked_at = $4 WHERE checked_at < $4
+            """,
+            id, name, text, at) > 0
+            ? [Change("tag", repository) with { Tag = name, Digest = text }]
+            : NoChange;
+    }
+
+    /// <summary>The repository's row, made now if it is new.</summary>
+    private static long GetId(SqlSession session, RepositoryKey repository)
+    {
+        session.Execute("INSERT INTO repositories (registry, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, repository.Name.ToString());
+        return session.FindOne(
+            "SELECT id FROM repositories WHERE registry = $1 AND name = $2", row => row.GetInt64(0), repository.Registry, repository.Name.ToString());
+    }
+
     /// <param name="session">The writer's.</param>
     /// <param name="repository">What refers.</param>
     /// <param name="content">What it refers to.</param>
     /// <param name="replace">Whether this descriptor is surer than an earlier one: an index's claim about a child gives way to the child itself.</param>
     /// <returns>Whether anything changed.</returns>
-    private static bool InsertLink(SqlSession session, RepositoryKey repository, Descriptor content, bool replace)
-    {
-        session.Execute(
-            "INSERT INTO repositories (registry, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, repository.Name.ToString());
-        return session.Execute(
-            $"""
-            INSERT INTO links (repository, digest, media_type, size) VALUES ({RepositoryId}, $3, $4, $5)
-            ON CONFLICT DO UPDATE SET media_type = $4, size = $5 WHERE $6 AND (media_type <> $4 OR size <> $5)
-            """,
-            repository.Registry, repository.Name.ToString(), content.Digest.ToString(), content.MediaType, content.Size, replace) > 0;
-    }
-
-    private IReadOnlyList<RefChange> SetTag(SqlSession session, RepositoryKey repository, Tag tag, Digest digest)
-    {
-        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        var text = digest.ToString();
-        if (session.Execute(
-            $"UPDATE tags SET checked_at = $5 WHERE repository = {RepositoryId} AND name = $3 AND digest = $4",
-            repository.Registry, repository.Name.ToString(), tag.ToString(), text, now) > 0)
-        {
-            return NoChange;
-        }
-
-        session.Execute(
-            $"""
-            INSERT INTO tags (repository, name, digest, checked_at) VALUES ({RepositoryId}, $3, $4, $5)
-            ON CONFLICT DO UPDATE SET digest = $4, checked_at = $5
-            """,
-            repository.Registry, repository.Name.ToString(), tag.ToString(), text, now);
-        return [Change("tag", repository) with { Tag = tag.ToString(), Digest = text }];
-    }
+    private static bool InsertLink(SqlSession session, long repository, Descriptor content, bool replace) => session.Execute(
+        """
+        INSERT INTO links (repository, digest, media_type, size) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO UPDATE SET media_type = $3, size = $4 WHERE $5 AND (media_type <> $3 OR size <> $4)
+        """,
+        repository, content.Digest.ToString(), content.MediaType, content.Size, replace) > 0;
 
     private RefChange Change(string op, RepositoryKey repository) =>
         new(_time.GetUtcNow(), op, repository.Registry, repository.Name.ToString(), null, null, null, null);

@@ -6,9 +6,11 @@ namespace Mirror.Storage;
 internal sealed class MetadataReaders(string path) : IDisposable
 {
     private readonly ConcurrentBag<SqlSession> _idle = [];
+    private volatile bool _closed;
 
     public T Read<T>(Func<SqlSession, T> query)
     {
+        ObjectDisposedException.ThrowIf(_closed, this);
         var session = _idle.TryTake(out var idle) ? idle : new SqlSession(path, readOnly: true);
         try
         {
@@ -25,6 +27,7 @@ internal sealed class MetadataReaders(string path) : IDisposable
 
     public void Dispose()
     {
+        _closed = true;
         while (_idle.TryTake(out var session))
         {
             session.Dispose();

@@ -82,16 +82,19 @@ internal sealed class MetadataWriter : IAsyncDisposable
 
     private void Apply(Write write, List<Write> group, List<RefChange> changes)
     {
+        // In the group from the start: whatever happens from here on, its task ends with the group's.
+        group.Add(write);
         _session.Execute("SAVEPOINT one");
         try
         {
             changes.AddRange(write.Changes(_session));
-            group.Add(write);
         }
         catch (Exception e)
         {
-            _session.Execute("ROLLBACK TO one");
             write.Done.TrySetException(e);
+
+            // A full disk has rolled the whole transaction back already; then this throws, and the group has failed.
+            _session.Execute("ROLLBACK TO one");
         }
 
         _session.Execute("RELEASE one");

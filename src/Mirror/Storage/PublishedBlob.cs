@@ -17,13 +17,9 @@ public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : ID
     {
         var start = block * BlockChecksums.BlockSize;
         var content = buffer[..(int)Math.Min(BlockChecksums.BlockSize, Size - start)];
-        for (var filled = 0; filled < content.Length;)
-        {
-            var read = RandomAccess.Read(handle, content[filled..], start + filled);
-            filled += read > 0 ? read : throw new BlobDamagedException(Digest);
-        }
-
-        return record.Checksums.Matches(block, content) ? content.Length : throw new BlobDamagedException(Digest);
+        return TryRead(content, start) && record.Checksums.Matches(block, content)
+            ? content.Length
+            : throw new BlobDamagedException(Digest, block);
     }
 
     /// <summary>The whole content, for manifests.</summary>
@@ -40,10 +36,36 @@ public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : ID
     }
 
     public void Dispose() => handle.Dispose();
+
+    /// <summary>False where the file ends too early or the disk can no longer read it.</summary>
+    private bool TryRead(Span<byte> content, long start)
+    {
+        try
+        {
+            for (var filled = 0; filled < content.Length;)
+            {
+                var read = RandomAccess.Read(handle, content[filled..], start + filled);
+                if (read == 0)
+                {
+                    return false;
+                }
+
+                filled += read;
+            }
+
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 }
 
 /// <summary>A block does not have the checksum that it arrived with.</summary>
-public sealed class BlobDamagedException(Digest digest) : IOException($"The stored content of {digest} is damaged.")
+public sealed class BlobDamagedException(Digest digest, long block) : IOException($"Block {block} of the stored content of {digest} is damaged.")
 {
     public Digest Digest { get; } = digest;
+
+    public long Block { get; } = block;
 }

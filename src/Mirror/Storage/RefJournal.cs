@@ -55,9 +55,18 @@ internal sealed class RefJournal : IDisposable
         }
 
         var bytes = Encoding.UTF8.GetBytes(lines.ToString());
-        RandomAccess.Write(_file, bytes, _length);
-        RandomAccess.FlushToDisk(_file);
-        _length += bytes.Length;
+        try
+        {
+            RandomAccess.Write(_file, bytes, _length);
+            RandomAccess.FlushToDisk(_file);
+            _length += bytes.Length;
+        }
+        catch
+        {
+            // Whole lines of it may be there. A shorter append would leave the last of them behind it, as if they had been accepted.
+            RandomAccess.SetLength(_file, _length);
+            throw;
+        }
     }
 
     public void Dispose() => _file.Dispose();

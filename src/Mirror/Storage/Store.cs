@@ -26,7 +26,7 @@ public sealed class Store : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"the data directory {layout.Root} can not be used: {e.Message}", e);
+            throw Unusable(layout, e);
         }
 
         var held = StoreLock.Take(layout);
@@ -35,6 +35,11 @@ public sealed class Store : IAsyncDisposable
             var blobs = new BlobStore(layout);
             blobs.SweepStaged();
             return new Store(held, blobs, Metadata.Open(layout, time));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            held.Dispose();
+            throw Unusable(layout, e);
         }
         catch
         {
@@ -48,4 +53,7 @@ public sealed class Store : IAsyncDisposable
         await Metadata.DisposeAsync();
         _lock.Dispose();
     }
+
+    private static StoreException Unusable(StoreLayout layout, Exception e) =>
+        new($"the data directory {layout.Root} can not be used: {e.Message}", e);
 }

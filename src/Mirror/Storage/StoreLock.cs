@@ -14,6 +14,10 @@ internal sealed class StoreLock : IDisposable
         {
             return new StoreLock(new FileStream(layout.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new StoreException($"the data directory {layout.Root} can not be used: {e.Message}", e);
+        }
         catch (IOException e)
         {
             throw new StoreException($"the data directory {layout.Root} is in use by another process: {e.Message}", e);

@@ -194,5 +194,32 @@ public sealed class AuthenticationTests
         Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
     }
 
+    [Fact]
+    public async Task A_registry_that_no_longer_asks_for_what_we_do_not_have_is_asked_again()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        scene.Registry.RequireBasic(User, Password);
+        var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
+
+        scene.Registry.RequireNothing();
+
+        Assert.IsType<RemoteAnswer<Manifest>.Found>(await scene.GetManifestAsync());
+        Assert.Contains("none are configured", denied.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_registry_that_no_longer_asks_for_tokens_needs_no_token_server()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        scene.Registry.RequireTokens();
+        await scene.GetManifestAsync();
+
+        scene.Registry.RequireNothing();
+        scene.Registry.On(request => request.Path == "/token").Do(Behaviour.Status(503));
+        scene.Time.Advance(TimeSpan.FromHours(1));
+
+        Assert.IsType<RemoteAnswer<Manifest>.Found>(await scene.GetManifestAsync());
+    }
+
     private static IEnumerable<RecordedRequest> TokenRequests(FakeRegistry registry) => registry.Requests.Where(request => request.Path == "/token");
 }

@@ -59,6 +59,32 @@ public sealed class LyingUpstreamTests
     }
 
     [Fact]
+    public async Task A_blob_of_another_size_than_its_manifest_says_is_not_received_at_all()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.TooMany(50_000_000));
+
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.Equal(502, answer.Status);
+        Assert.Contains("the manifest says 600000", answer.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_an_upstream_writes_can_not_forge_a_line_of_the_log()
+    {
+        await using var scene = await Scene.StartAsync();
+        var forged = """{"schemaVersion":2,"mediaType":"x\n2026-01-01 INF Downloaded \u001b[31m"}""";
+        scene.Upstream.AddManifest(Scene.Repository, TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(forged), MediaTypes.OciManifest), "forged");
+
+        Assert.Equal(502, (await scene.GetRawAsync(Scene.ManifestPath("forged"))).Status);
+
+        var line = Assert.Single(scene.Mirror.Log.Lines, line => line.Contains("2026-01-01 INF", StringComparison.Ordinal));
+        Assert.DoesNotContain(line, char.IsControl);
+    }
+
+    [Fact]
     public async Task A_range_to_the_end_of_a_wrong_blob_is_never_complete()
     {
         await using var scene = await Scene.StartAsync(layerSize: Size);

@@ -89,6 +89,61 @@ public sealed class RightToReadTests
     }
 
     [Fact]
+    public async Task A_foreign_layer_that_names_another_repositorys_blob_does_not_open_it()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        var manifest = System.Text.Encoding.UTF8.GetBytes(
+            $$"""
+            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}",
+             "config":{"mediaType":"{{MediaTypes.OciConfig}}","digest":"{{Digest.Sha256("x"u8)}}","size":1},
+             "layers":[{"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","digest":"{{scene.Layer.Digest}}","size":1}]}
+            """);
+        scene.Upstream.AddManifest(Other, TestBlob.Of(manifest, MediaTypes.OciManifest), "greedy");
+
+        Assert.Equal(200, (await scene.GetRawAsync($"/v2/{Other}/manifests/greedy")).Status);
+
+        Assert.Equal(404, (await scene.GetRawAsync($"/v2/{Other}/blobs/{scene.Layer.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task A_registry_whose_HEAD_is_of_no_use_confirms_by_GET()
+    {
+        await using var scene = await Scene.StartAsync();
+        await using var second = await FakeRegistry.StartAsync();
+        second.Add(Scene.Repository, scene.Image, Scene.Tag);
+        second.On(HttpMethod.Head).Do(Behaviour.Status(403));
+        await using var mirror = await MirrorHost.StartAsync(
+            [MirrorHost.Registry("one.example", scene.Upstream), MirrorHost.Registry("two.example", second)]);
+        await RawHttp.GetAsync(mirror.Url, $"/v2/one.example/{Scene.Repository}/blobs/{scene.Layer.Digest}");
+        await mirror.PublishedAsync(scene.Layer.Digest);
+
+        var answer = await RawHttp.GetAsync(mirror.Url, $"/v2/two.example/{Scene.Repository}/blobs/{scene.Layer.Digest}");
+
+        Assert.Equal(scene.Layer.Content.ToArray(), answer.Body);
+    }
+
+    [Fact]
+    public async Task A_size_that_nobody_said_is_not_remembered_as_one()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.AddBlob(Other, scene.Layer);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.NoContentLength, Behaviour.CutAfter(1000), Behaviour.Drip(100, gate));
+        scene.Upstream.On(HttpMethod.Head, scene.Layer.Digest).Do(Behaviour.NoContentLength);
+        var running = scene.GetRawAsync(scene.LayerPath);
+        await gate.Arrived();
+        var following = scene.GetRawAsync($"/v2/{Other}/blobs/{scene.Layer.Digest}");
+        var confirming = await scene.Upstream.Received(HttpMethod.Head, scene.Layer.Digest);
+        await confirming.Ended;
+        gate.Open();
+        await Task.WhenAll(running, following);
+
+        await scene.GetExactlyAsync($"/v2/{Other}/blobs/{scene.Layer.Digest}", scene.Layer);
+    }
+
+    [Fact]
     public async Task Only_configured_registries_are_named_by_a_path()
     {
         await using var scene = await Scene.StartAsync();

@@ -176,6 +176,7 @@ public sealed class TagTests
     {
         { "no HEAD at all", Behaviour.NoHead },
         { "HEAD says 404", Behaviour.Status(404) },
+        { "HEAD says 403", Behaviour.Status(403) },
         { "no digest", Behaviour.NoDigestHeader },
         { "no length", Behaviour.NoHeader("Content-Length") },
         { "a useless type", Behaviour.WrongContentType("text/plain") },
@@ -244,6 +245,99 @@ public sealed class TagTests
 
         Assert.Equal(
             ["""{"name":"alpine","tags":["3.20","a"]}""", """{"name":"alpine","tags":["b","c"]}""", """{"name":"alpine","tags":["d"]}"""], pages);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pull_as_Docker_does_it_is_there_when_upstream_is_gone_by_tag_and_in_the_catalog(bool restart)
+    {
+        await using var scene = await Scene.StartAsync();
+        using var head = await scene.Mirror.HeadAsync(scene.TagPath);
+        await scene.GetExactlyAsync(Scene.ManifestPath(scene.Image.Digest.ToString()), scene.Image.Manifest);
+
+        await scene.Upstream.StopAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        if (restart)
+        {
+            await scene.Mirror.RestartAsync();
+        }
+
+        using var again = await scene.Mirror.HeadAsync(scene.TagPath);
+        Assert.Equal(200, (int)again.StatusCode);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        Assert.Equal("""{"repositories":["docker.io/library/alpine"]}""", (await scene.GetRawAsync("/v2/_catalog")).Text);
+    }
+
+    [Fact]
+    public async Task A_second_tag_of_an_image_that_is_here_is_cached_by_a_HEAD_alone()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Tag(Scene.Repository, "latest", scene.Image.Digest);
+        using var head = await scene.Mirror.HeadAsync(Scene.ManifestPath("latest"));
+
+        await scene.Upstream.StopAsync();
+        scene.Mirror.Time.Advance(Freshness);
+
+        await scene.GetExactlyAsync(Scene.ManifestPath("latest"), scene.Image.Manifest);
+    }
+
+    [Fact]
+    public async Task A_tag_that_moved_on_since_a_HEAD_saw_it_is_followed()
+    {
+        await using var scene = await Scene.StartAsync();
+        using var head = await scene.Mirror.HeadAsync(scene.TagPath);
+        scene.Upstream.Remove(Scene.Repository, scene.Image.Digest);
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+
+        await scene.GetExactlyAsync(scene.TagPath, Newer.Manifest);
+    }
+
+    [Fact]
+    public async Task A_404_that_no_registry_has_written_takes_no_tag_away()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        scene.Upstream.On(_ => true).Do(Behaviour.Status(404, "404 page not found", ("Content-Type", "text/plain")));
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+        var never = await scene.GetRawAsync(Scene.ManifestPath("never-seen"));
+
+        Assert.Equal(scene.Image.Manifest.Content.ToArray(), answer.Body);
+        Assert.Equal(502, never.Status);
+    }
+
+    [Fact]
+    public async Task A_moved_tag_whose_new_manifest_is_not_to_be_had_is_answered_as_it_was()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+        scene.Upstream.On(HttpMethod.Get, Newer.Digest).Do(
+            Behaviour.Status(404, """{"errors":[{"code":"MANIFEST_UNKNOWN","message":"this replica lags behind"}]}"""));
+
+        var answer = await scene.GetRawAsync(scene.TagPath);
+
+        Assert.Equal(scene.Image.Manifest.Content.ToArray(), answer.Body);
+        Assert.StartsWith("110 ", answer.Head.Headers["Warning"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_late_answer_to_an_old_question_does_not_move_a_tag_back()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Head, Scene.Repository, Scene.Tag).Times(1).Do(Behaviour.Stall(gate));
+        var asking = scene.Mirror.HeadAsync(scene.TagPath);
+        await gate.Arrived();
+        scene.Upstream.Add(Scene.Repository, Newer, Scene.Tag);
+        await scene.GetExactlyAsync(scene.TagPath, Newer.Manifest);
+
+        gate.Open();
+        using var late = await asking;
+
+        await scene.GetExactlyAsync(scene.TagPath, Newer.Manifest);
     }
 
     /// <summary>A scene whose tag is cached and fresh, and whose upstream has forgotten what that cost.</summary>

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Mirror.Configuration;
 using Mirror.Configuration.Reading;
 using YamlDotNet.RepresentationModel;
+using YamlNode = YamlDotNet.RepresentationModel.YamlNode;
 
 namespace Mirror.Tests.Configuration;
 

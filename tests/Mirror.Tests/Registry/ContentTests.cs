@@ -119,6 +119,45 @@ public sealed class ContentTests
     }
 
     [Fact]
+    public async Task A_length_that_only_the_manifest_says_is_enough_for_HEAD_and_for_ranges_of_a_cold_blob()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        scene.Upstream.On(_ => true).Do(Behaviour.NoContentLength);
+
+        using var head = await scene.Mirror.HeadAsync(scene.LayerPath);
+        var part = await scene.GetRawAsync(scene.LayerPath, "Range: bytes=10-19");
+
+        Assert.Equal(scene.Layer.Size, head.Content.Headers.ContentLength);
+        Assert.Equal((206, $"bytes 10-19/{scene.Layer.Size}"), (part.Status, part.Head.Headers["Content-Range"]));
+        Assert.Equal(scene.Layer.Content.Slice(10, 10).ToArray(), part.Body);
+    }
+
+    [Fact]
+    public async Task A_HEAD_of_a_blob_whose_upstream_knows_no_HEAD_is_answered()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(_ => true).Do(Behaviour.NoHead);
+
+        using var head = await scene.Mirror.HeadAsync(scene.LayerPath);
+
+        Assert.Equal((200, scene.Layer.Size), ((int)head.StatusCode, head.Content.Headers.ContentLength));
+    }
+
+    [Fact]
+    public async Task A_listing_goes_on_although_upstreams_link_leads_away_from_it()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.Tag(Scene.Repository, "a", scene.Image.Digest);
+        scene.Upstream.Tag(Scene.Repository, "b", scene.Image.Digest);
+        scene.Upstream.On(_ => true).Do(Behaviour.Header("Link", "<https://public.example/v2/library/alpine/tags/list?n=2&last=a>; rel=\"next\""));
+
+        var page = await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list?n=2");
+
+        Assert.Equal($"</v2/{Scene.Repository}/tags/list?n=2&last=a>; rel=\"next\"", page.Head.Headers["Link"]);
+    }
+
+    [Fact]
     public async Task A_blob_of_unknown_length_arrives_whole()
     {
         await using var scene = await Scene.StartAsync();

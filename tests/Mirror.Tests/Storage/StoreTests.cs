@@ -24,6 +24,60 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task A_blob_damaged_at_its_start_is_repaired_before_anything_is_sent()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        Damage(FileOf(scene, scene.Layer.Digest), position: 10);
+
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
+    [Fact]
+    public async Task A_reader_who_still_has_the_damaged_file_open_does_not_cost_the_repaired_one()
+    {
+        // Larger than the buffers between the store and a client that does not read.
+        await using var scene = await Scene.StartAsync(layerSize: 16_000_000);
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        using var slow = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
+        await slow.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        var head = await slow.ReadHeadAsync();
+        Damage(FileOf(scene, scene.Layer.Digest), position: 15_900_000);
+        Assert.False((await scene.GetRawAsync(scene.LayerPath)).IsComplete);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+
+        Assert.False((await slow.ReadRestAsync(head)).IsComplete);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+
+        Assert.Equal(2, scene.Upstream.Count(HttpMethod.Get, scene.Layer.Digest));
+    }
+
+    [Fact]
+    public async Task A_store_that_can_not_be_read_forgets_nothing()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        var file = FileOf(scene, scene.Layer.Digest);
+
+        // A link that leads to itself: the file is neither gone nor to be opened, as when handles have run out.
+        File.Move(file, file + ".aside");
+        File.CreateSymbolicLink(file, file);
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+        File.Delete(file);
+        File.Move(file + ".aside", file);
+        scene.Upstream.ClearRequests();
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+
+        Assert.Equal(503, answer.Status);
+        Assert.Empty(scene.Upstream.Requests);
+    }
+
+    [Fact]
     public async Task A_stored_manifest_that_the_disk_has_changed_is_not_served_but_fetched_again()
     {
         await using var scene = await Scene.StartAsync();
@@ -166,13 +220,44 @@ public sealed class StoreTests
         await using (var store = Store.Open(folder.Path, TimeProvider.System))
         {
             var blob = store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
-            var nowhere = store.Metadata.RecordTagAsync(repository with { Registry = "nowhere" }, Tag.Parse("x"), manifest.Digest);
-            await Task.WhenAll(Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, parsed, blob, Tag.Parse($"t{i}"))));
-            await Assert.ThrowsAnyAsync<Exception>(() => nowhere);
+            TagSighting Sighting(int i) => new(Tag.Parse($"t{i}"), DateTimeOffset.UnixEpoch);
+            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, parsed, blob, [Sighting(i)])).ToList();
+            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, parsed, blob, [Sighting(0)]);
+            await Task.WhenAll(writes.Concat(Enumerable.Range(200, 200).Select(i => store.Metadata.RecordTagAsync(repository, Sighting(i), parsed.Digest))));
+            await Assert.ThrowsAnyAsync<Exception>(() => failing);
         }
 
         await using var reopened = Store.Open(folder.Path, TimeProvider.System);
-        Assert.Equal(200, reopened.Metadata.ListTags(repository, 1000, null).Count);
+        Assert.Equal(400, reopened.Metadata.ListTags(repository, 1000, null).Count);
+    }
+
+    [Fact]
+    public async Task A_write_ends_also_where_the_database_has_rolled_everything_back_by_itself()
+    {
+        using var folder = new TemporaryDirectory();
+        var layout = new StoreLayout(folder.Path);
+        await using var writer = new MetadataWriter(new SqlSession(layout.Database, readOnly: false), RefJournal.Open(layout), TimeProvider.System);
+        var started = new TaskCompletionSource();
+        var queued = new TaskCompletionSource();
+        var first = writer.WriteAsync(_ =>
+        {
+            started.SetResult();
+            queued.Task.Wait();
+            return [];
+        });
+        await started.Task;
+
+        // What SQLite does when the disk is full.
+        var second = writer.WriteAsync(session =>
+        {
+            session.Execute("ROLLBACK");
+            throw new IOException("full");
+        });
+        queued.SetResult();
+
+        Assert.Equal("full", (await Assert.ThrowsAsync<IOException>(() => second)).Message);
+        await Assert.ThrowsAnyAsync<Exception>(() => first);
+        await writer.WriteAsync(_ => []);
     }
 
     private static string FileOf(Scene scene, Digest digest) =>

@@ -33,11 +33,11 @@ public sealed class FakeRegistryTests : IAsyncLifetime
         var index = TestIndex.Create(layers: 2, format: format);
 
         var parsed = Parse(index.Manifest);
-        Assert.Equal(index.Images.Select(image => image.Digest), parsed.Children.Select(child => child.Digest));
-        Assert.Equal(["linux/amd64", "linux/arm64/v8"], parsed.Children.Select(child => $"{child.Platform}"));
+        Assert.Equal(index.Images.Select(image => image.Digest), parsed.View().Children.Select(child => child.Digest));
+        Assert.Equal(["linux/amd64", "linux/arm64/v8"], parsed.View().Children.Select(child => $"{child.Platform}"));
         Assert.All(index.Images, image => Assert.Equal(
             image.Blobs.Select(blob => (blob.Digest, blob.Size)),
-            Parse(image.Manifest).Blobs.Select(blob => (blob.Digest, blob.Size))));
+            Parse(image.Manifest).View().Blobs.Select(blob => (blob.Digest, blob.Size))));
         Assert.Empty(index.Images[0].Blobs.Select(blob => blob.Digest).Intersect(index.Images[1].Blobs.Select(blob => blob.Digest)));
     }
 

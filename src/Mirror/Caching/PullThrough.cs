@@ -1,0 +1,56 @@
+using Microsoft.Extensions.Logging;
+using Mirror.Observability;
+using Mirror.Oci.Remote;
+using Mirror.Storage;
+
+namespace Mirror.Caching;
+
+/// <summary>The upstreams, and the caches in front of them; disposed as one, in the order in which they depend on each other.</summary>
+public sealed class PullThrough : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly List<RemoteRegistry> _remotes = [];
+    private readonly ManifestCache _manifests;
+    private readonly Downloads _downloads;
+
+    /// <param name="registries">How to reach each upstream, and how long what it says of a tag counts.</param>
+    /// <param name="store">What is kept.</param>
+    /// <param name="metrics">Counts.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="loggers">Get the events.</param>
+    public PullThrough(
+        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    {
+        var upstreams = new List<Upstream>();
+        foreach (var (options, freshness) in registries)
+        {
+            var remote = new RemoteRegistry(options, time);
+            _remotes.Add(remote);
+            upstreams.Add(new Upstream(remote, freshness, metrics, loggers.CreateLogger<Upstream>()));
+        }
+
+        Upstreams = upstreams;
+        _downloads = new Downloads(store, metrics, time, loggers);
+        _manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
+        Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
+        Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+    }
+
+    /// <summary>In the order in which they were given.</summary>
+    public IReadOnlyList<Upstream> Upstreams { get; }
+
+    public TagCache Tags { get; }
+
+    public BlobCache Blobs { get; }
+
+    /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await Tags.DrainAsync();
+        await _manifests.DrainAsync();
+        await _downloads.DisposeAsync();
+        _remotes.ForEach(remote => remote.Dispose());
+        _stopping.Dispose();
+    }
+}
