@@ -61,4 +61,10 @@ internal sealed class Authenticator(RemoteRegistryOptions options, BearerTokens 
 
         return used?.Scheme != "Basic" || challenge.Is("Bearer");
     }
+
+    /// <summary>Says in a refusal that it was the configured credentials that were refused.</summary>
+    public RemoteAnswer<HttpResponseMessage> Explain(RemoteAnswer<HttpResponseMessage> answer, AuthenticationHeaderValue? used) =>
+        used is { Scheme: "Basic" } && answer is RemoteAnswer<HttpResponseMessage>.Failed(RemoteFailure.Denied denied)
+            ? denied with { Why = $"{denied.Why}; it was asked as user {options.Credentials!.Username}" }
+            : answer;
 }

@@ -88,7 +88,7 @@ internal sealed class BearerTokens(RemoteRegistryOptions options, HttpMessageInv
         {
             var withheld = options.Credentials is not null && !withCredentials
                 ? $"; the credentials of {options.Name} were not sent to it, because it is not listed in the registry's realms"
-                : "";
+                : withCredentials ? $"; it was asked as user {options.Credentials!.Username}" : "";
             return StatusAnswers.FailureOf(response, $"the token server {realm.Host}", await body.ReadErrorAsync()) switch
             {
                 RemoteFailure.Denied denied => denied with { Why = denied.Why + withheld },

@@ -42,7 +42,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 
             if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))
             {
-                return await AnswerOfAsync(response, cancellationToken);
+                return authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization.Header);
             }
 
             response.Dispose();

@@ -65,7 +65,7 @@ internal sealed partial class BlobDownload(
             await FetchAsync(stopping);
             await PublishAsync();
             forget(this);
-            LogDownloaded(digest, repository.Key, _staged!.Length, time.GetElapsedTime(started));
+            LogDownloaded(digest, repository.Key, _staged!.Length, (long)time.GetElapsedTime(started).TotalMilliseconds);
             metrics.Downloaded(repository.Upstream.Name, "done", _staged.Length);
         }
         catch (DownloadFailedException e)
@@ -208,8 +208,8 @@ internal sealed partial class BlobDownload(
         _progress.Fail(failure);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Downloaded {Digest} for {Repository}: {Bytes} bytes in {Elapsed}")]
-    private partial void LogDownloaded(Digest digest, RepositoryKey repository, long bytes, TimeSpan elapsed);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Downloaded {Digest} for {Repository}: {Bytes} bytes in {Milliseconds} ms")]
+    private partial void LogDownloaded(Digest digest, RepositoryKey repository, long bytes, long milliseconds);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The download of {Digest} for {Repository} failed after {Bytes} bytes: {Why}")]
     private partial void LogFailed(Digest digest, RepositoryKey repository, long bytes, string why);

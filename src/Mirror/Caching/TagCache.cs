@@ -336,7 +336,7 @@ public sealed partial class TagCache(
         _ => throw new UnreachableException(),
     };
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Repository}:{Tag} is answered as of {CheckedAt}, because upstream could not be asked: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Repository}:{Tag} is answered as of {CheckedAt:u}, because upstream could not be asked: {Why}")]
     private partial void LogStale(RepositoryKey repository, Tag tag, DateTimeOffset checkedAt, string why);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "What upstream says of {Repository}:{Tag} could not be kept")]

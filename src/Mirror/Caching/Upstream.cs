@@ -14,7 +14,7 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
     public Freshness Freshness => freshness;
 
     public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken) =>
-        ObserveAsync("resolve", repository, remote.ResolveAsync(repository, tag, known, cancellationToken));
+        ObserveAsync("tag", repository, remote.ResolveAsync(repository, tag, known, cancellationToken));
 
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));
@@ -49,7 +49,7 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
         return answer;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Upstream} failed to answer for {Operation} of {Repository} ({Outcome}): {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Upstream} gave no {Operation} of {Repository} ({Outcome}): {Why}")]
     private partial void LogFailed(string upstream, string operation, RepositoryName repository, string outcome, string why);
 }
 

@@ -37,15 +37,25 @@ public static partial class ServeCommand
                 loaded.Source,
                 Path.GetFullPath(loaded.Configuration.Storage.Path),
                 string.Join(", ", registries));
+            if (loaded.Configuration.Registries.Count == 0)
+            {
+                LogNoRegistry(logger);
+            }
+
             await WaitForAsync(stopping);
             LogStopping(logger);
             using var patience = new CancellationTokenSource(Patience, TimeProvider.System);
             await server.StopAsync(patience.Token);
             return ExitCode.Done;
         }
-        catch (Exception e) when (e is StoreException or IOException or SocketException)
+        catch (StoreException e)
         {
-            await errors.WriteLineAsync($"mirror: {e.Message}");
+            await errors.WriteLineAsync($"mirror: {e.Message} (storage.path, or MIRROR_STORAGE__PATH)");
+            return ExitCode.Failed;
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            await errors.WriteLineAsync($"mirror: {e.Message.TrimEnd('.')} (server.listen, or MIRROR_SERVER__LISTEN)");
             return ExitCode.Failed;
         }
     }
@@ -59,6 +69,9 @@ public static partial class ServeCommand
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Listening on {Addresses}; configuration: {Source}; data: {Data}; registries: {Registries}")]
     private static partial void LogStarted(ILogger logger, string addresses, string source, string data, string registries);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No registry is configured: there is nothing to pull from. Add one below 'registries'")]
+    private static partial void LogNoRegistry(ILogger logger);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stopping; running answers may finish")]
     private static partial void LogStopping(ILogger logger);

@@ -27,15 +27,15 @@ public sealed class Doors
         }
     }
 
-    /// <summary>Whether something before <c>/v2/</c> names a registry.</summary>
-    public bool IsPrefix(string prefix) => _byName.ContainsKey(prefix);
+    /// <summary>The registry that something before <c>/v2/</c> names, if it does.</summary>
+    public Upstream? FindPrefix(string? prefix) => prefix is null ? null : _byName.GetValueOrDefault(prefix);
 
     /// <summary>The repository that a request means, or null where it means no configured registry.</summary>
     public UpstreamRepository? Find(string? prefix, RepositoryName name)
     {
         if (prefix is not null)
         {
-            return _byName.TryGetValue(prefix, out var named) ? RepositoryOf(named, name) : null;
+            return FindPrefix(prefix) is { } named ? RepositoryOf(named, name) : null;
         }
 
         var text = name.ToString();
@@ -45,7 +45,9 @@ public sealed class Doors
             return RepositoryOf(first, rest);
         }
 
-        return _default is null ? null : RepositoryOf(_default, name);
+        // Docker Hub has no names with a dot before the slash: this is another registry's, whose names are no business of Docker Hub's.
+        var isForeign = _default?.Name == DockerHub && slash > 0 && text.AsSpan(0, slash).Contains('.');
+        return _default is null || isForeign ? null : RepositoryOf(_default, name);
     }
 
     /// <summary>Docker Hub keeps its official images under <c>library/</c>, and lets people leave that out.</summary>

@@ -48,8 +48,8 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         }
     }
 
-    /// <summary>What is here, under the names that reach it whatever the default registry is. Upstreams are not asked.</summary>
-    public async Task CatalogAsync(HttpContext http)
+    /// <summary>What is here, of one registry, or of all under names that reach it whatever the default is. Upstreams are not asked.</summary>
+    public async Task CatalogAsync(HttpContext http, Upstream? only)
     {
         if (!TryReadPage(http.Request, out var n, out var last))
         {
@@ -58,7 +58,7 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         }
 
         // One more than asked for tells whether there is another page.
-        var found = metadata.ListRepositories(n + 1, last);
+        var found = metadata.ListRepositories(only?.Name, n + 1, last);
         string[] names = [.. found.Take(n)];
         AddLink(http, found.Count > n, n, names);
         await WriteAsync(http, new CatalogBody(names), ListingJson.Default.CatalogBody);

@@ -40,7 +40,7 @@ internal sealed partial class RegistryApi(
             await FailAsync(http, RegistryError.Unknown, detail: null);
         }
 
-        LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, time.GetElapsedTime(started));
+        LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1));
     }
 
     private static async Task FailAsync(HttpContext http, RegistryError error, string? detail)
@@ -57,7 +57,7 @@ internal sealed partial class RegistryApi(
     private Task RouteAsync(HttpContext http)
     {
         var route = Route.Parse(http.Request.Path.Value ?? "");
-        if (route is Route.Nothing || (route.Prefix is not null && !doors.IsPrefix(route.Prefix)))
+        if (route is Route.Nothing || (route.Prefix is not null && doors.FindPrefix(route.Prefix) is null))
         {
             return RegistryError.NotFound.WriteAsync(http);
         }
@@ -72,7 +72,7 @@ internal sealed partial class RegistryApi(
         {
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
-            Route.Catalog => listings.CatalogAsync(http),
+            Route.Catalog => listings.CatalogAsync(http, doors.FindPrefix(route.Prefix)),
             Route.Tags(var name) => InRepositoryAsync(http, route, name, repository => listings.TagsAsync(http, repository, name)),
             Route.Blob(var name, var digest) => InRepositoryAsync(http, route, name, repository =>
                 head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
@@ -85,7 +85,7 @@ internal sealed partial class RegistryApi(
     private Task InRepositoryAsync(HttpContext http, Route route, RepositoryName name, Func<UpstreamRepository, Task> answer) =>
         doors.Find(route.Prefix, name) is { } repository
             ? answer(repository)
-            : RegistryError.NameUnknown.WriteAsync(http, "the name belongs to no configured registry, and there is no default one");
+            : RegistryError.NameUnknown.WriteAsync(http, "the name belongs to no configured registry");
 
     private static async Task PingAsync(HttpContext http)
     {
@@ -97,8 +97,8 @@ internal sealed partial class RegistryApi(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Elapsed}")]
-    private partial void LogRequest(string method, string path, int status, TimeSpan elapsed);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Milliseconds} ms")]
+    private partial void LogRequest(string method, string path, int status, double milliseconds);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store")]
     private partial void LogStoreFailed(Exception exception, string method, string path);

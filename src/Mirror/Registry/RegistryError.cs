@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
@@ -9,6 +10,9 @@ namespace Mirror.Registry;
 /// <summary>The errors that clients see (distribution spec, "Error codes"), and the one place that writes them.</summary>
 public sealed record RegistryError(string Code, int Status, string Message)
 {
+    // Read by people on terminals: apostrophes stay apostrophes.
+    private static readonly ErrorJson Json = new(new JsonSerializerOptions(ErrorJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     public static readonly RegistryError BlobUnknown = new("BLOB_UNKNOWN", 404, "blob unknown to registry");
     public static readonly RegistryError ManifestUnknown = new("MANIFEST_UNKNOWN", 404, "manifest unknown to registry");
     public static readonly RegistryError NameUnknown = new("NAME_UNKNOWN", 404, "repository name not known to registry");
@@ -45,7 +49,7 @@ public sealed record RegistryError(string Code, int Status, string Message)
     /// <param name="headers">What belongs to this answer beside the usual.</param>
     public async Task WriteAsync(HttpContext http, string? detail = null, params IReadOnlyList<(string Name, string Value)> headers)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, Message, detail)]), ErrorJson.Default.ErrorBody);
+        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, Message, detail)]), Json.ErrorBody);
         http.Response.Clear();
         http.Response.StatusCode = Status;
         RegistryHeaders.Add(http.Response);

@@ -95,13 +95,17 @@ public sealed class Metadata : IAsyncDisposable
         row => Tag.Parse(row.GetString(0)),
         repository.Registry, repository.Name.ToString(), last ?? "", n));
 
-    /// <summary>At most <paramref name="n"/> full names of repositories behind <paramref name="last"/>, in the order of their bytes.</summary>
-    public IReadOnlyList<string> ListRepositories(int n, string? last) => _readers.Read(session => session.List(
+    /// <summary>At most <paramref name="n"/> repositories with cached tags behind <paramref name="last"/>, in the order of their bytes.</summary>
+    /// <param name="registry">Whose, by their names there; or null for those of all registries, by their full names.</param>
+    /// <param name="n">How many.</param>
+    /// <param name="last">The last name of the page before.</param>
+    public IReadOnlyList<string> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
         """
-        SELECT registry || '/' || name AS full FROM repositories
-        WHERE full > $1 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id) ORDER BY full LIMIT $2
+        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown FROM repositories
+        WHERE ($1 IS NULL OR registry = $1) AND shown > $2 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
+        ORDER BY shown LIMIT $3
         """,
-        row => row.GetString(0), last ?? "", n));
+        row => row.GetString(0), registry, last ?? "", n));
 
     /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
     public Task RecordBlobAsync(RepositoryKey repository, BlobRecord blob) => _writer.WriteAsync(session =>

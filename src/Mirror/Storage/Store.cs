@@ -20,6 +20,11 @@ public sealed class Store : IAsyncDisposable
     public static Store Open(string path, TimeProvider time)
     {
         var layout = new StoreLayout(path);
+        if (File.Exists(layout.Root))
+        {
+            throw new StoreException($"the data directory {layout.Root} can not be used: it is a file");
+        }
+
         try
         {
             layout.Create();

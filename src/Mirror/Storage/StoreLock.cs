@@ -20,7 +20,7 @@ internal sealed class StoreLock : IDisposable
         }
         catch (IOException e)
         {
-            throw new StoreException($"the data directory {layout.Root} is in use by another process: {e.Message}", e);
+            throw new StoreException($"the data directory {layout.Root} is in use by another process: is another mirror running?", e);
         }
     }
 

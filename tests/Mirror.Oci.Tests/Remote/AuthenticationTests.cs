@@ -40,8 +40,9 @@ public sealed class AuthenticationTests
         await using var scene = await RemoteScene.StartAsync(user, password);
         scene.Registry.RequireBasic(User, Password);
 
-        Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
+        var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
+        Assert.Contains(user is null ? "none are configured" : "asked as user alice", denied.Why, StringComparison.Ordinal);
         Assert.True(scene.Registry.Requests.Count <= 2);
     }
 

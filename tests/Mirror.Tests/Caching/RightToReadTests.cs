@@ -160,6 +160,18 @@ public sealed class RightToReadTests
         Assert.Contains("NAME_UNKNOWN", unknownPath.Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_name_of_a_registry_that_is_not_configured_is_not_told_to_Docker_Hub()
+    {
+        await using var scene = await Scene.StartAsync();
+
+        var answer = await scene.GetRawAsync("/v2/registry.corp.example/secret-project/app/manifests/1");
+
+        Assert.Equal(404, answer.Status);
+        Assert.Contains("NAME_UNKNOWN", answer.Text, StringComparison.Ordinal);
+        Assert.Empty(scene.Upstream.Requests);
+    }
+
     [Theory]
     [InlineData("/v2/alpine/manifests/3.20")]
     [InlineData("/v2/docker.io/alpine/manifests/3.20")]

@@ -29,7 +29,7 @@ public sealed class EventTests
         await scene.GetRawAsync(scene.TagPath);
 
         var line = Assert.Single(scene.Mirror.Log.Lines, line => line.StartsWith("Warning", StringComparison.Ordinal));
-        Assert.Contains("docker.io failed to answer for manifest of library/alpine (unavailable)", line, StringComparison.Ordinal);
+        Assert.Contains("docker.io gave no manifest of library/alpine (unavailable)", line, StringComparison.Ordinal);
         Assert.Contains("503 (UNAVAILABLE: down for maintenance)", line, StringComparison.Ordinal);
     }
 

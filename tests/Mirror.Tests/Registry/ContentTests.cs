@@ -231,6 +231,7 @@ public sealed class ContentTests
         Assert.Equal("""{"repositories":["docker.io/library/alpine","docker.io/org/b"]}""", first.Text);
         Assert.Equal("""{"repositories":["docker.io/org/c"]}""", second.Text);
         Assert.False(second.Head.Headers.ContainsKey("Link"));
+        Assert.Equal("""{"repositories":["library/alpine","org/b","org/c"]}""", (await scene.GetRawAsync("/docker.io/v2/_catalog")).Text);
         Assert.Equal(200, (await scene.GetRawAsync("/v2/docker.io/org/b/manifests/1")).Status);
     }
 
