@@ -22,6 +22,8 @@ internal sealed class DownloadProgress
     private DownloadFailedException? _failure;
     private TaskCompletionSource? _moved;
 
+    public long Written => Volatile.Read(ref _written);
+
     /// <summary>So many bytes of the staged file can be read now.</summary>
     public void Advance(long written) => Change(() => _written = written);
 

@@ -12,14 +12,23 @@ public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksu
 /// <summary>The files: staging, publishing and opening content. What may be shown to whom is not known here.</summary>
 public sealed class BlobStore(StoreLayout layout)
 {
-    /// <summary>Begins to receive a blob that should turn out to have <paramref name="digest"/>.</summary>
-    public StagedBlob Stage(Digest digest) => new(layout, digest);
+    private static readonly TimeSpan StagedAge = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// Begins to receive a blob that should turn out to have <paramref name="digest"/>, or goes on where an earlier download from the same
+    /// registry stood. One download at a time.
+    /// </summary>
+    public StagedBlob StageDownload(string registry, Digest digest) => new(layout, layout.StagedDownload(registry, digest), digest);
+
+    /// <summary>How much an earlier download has left, in bytes.</summary>
+    public long FindStaged(string registry, Digest digest) =>
+        new FileInfo(layout.StagedDownload(registry, digest)) is { Exists: true } file ? file.Length : 0;
 
     /// <summary>Publishes content that is in memory and has been verified, such as a manifest.</summary>
     /// <exception cref="IOException">The disk refused.</exception>
     public BlobRecord Publish(Digest digest, ReadOnlySpan<byte> content)
     {
-        using var staged = Stage(digest);
+        using var staged = new StagedBlob(layout, layout.NewStaged(), digest);
         staged.Append(content);
         return staged.Verify() ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
     }
@@ -48,12 +57,15 @@ public sealed class BlobStore(StoreLayout layout)
         return null;
     }
 
-    /// <summary>Removes what an earlier process left staged.</summary>
-    public void SweepStaged()
+    /// <summary>Removes what earlier processes left staged, but for downloads that may go on: those after a week.</summary>
+    public void SweepStaged(DateTimeOffset now)
     {
         foreach (var file in Directory.EnumerateFiles(layout.Staged))
         {
-            File.Delete(file);
+            if (!StoreLayout.IsStagedDownload(file) || now - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) > StagedAge)
+            {
+                File.Delete(file);
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using Mirror.Oci;
@@ -6,7 +7,7 @@ namespace Mirror.Storage;
 
 /// <summary>
 /// Bytes on their way into the store: hashed and checksummed as they are appended, readable by others behind the writer, and visible under
-/// their digest only once published. Disposing without publishing leaves nothing.
+/// their digest only once published. Disposing without publishing leaves nothing, unless they are kept for a later attempt.
 /// </summary>
 public sealed class StagedBlob : IDisposable
 {
@@ -16,15 +17,19 @@ public sealed class StagedBlob : IDisposable
     private readonly IncrementalHash _hash;
     private readonly BlockChecksums.Builder _checksums = new();
     private bool _verified;
-    private bool _published;
+    private bool _leaves;
 
-    internal StagedBlob(StoreLayout layout, Digest expected)
+    /// <param name="layout">Where it will be published.</param>
+    /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
+    /// <param name="expected">The digest that it should have at the end.</param>
+    internal StagedBlob(StoreLayout layout, string path, Digest expected)
     {
         _layout = layout;
-        _path = layout.NewStaged();
+        _path = path;
         _expected = expected;
         _hash = Digest.Start(expected.Algorithm);
-        Handle = File.OpenHandle(_path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
+        Handle = File.OpenHandle(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        ReadAgain();
     }
 
     /// <summary>How many bytes were appended.</summary>
@@ -36,9 +41,31 @@ public sealed class StagedBlob : IDisposable
     public void Append(ReadOnlySpan<byte> content)
     {
         RandomAccess.Write(Handle, content, Length);
-        _hash.AppendData(content);
-        _checksums.Append(content);
-        Length += content.Length;
+        Count(content);
+    }
+
+    /// <summary>Whether <paramref name="content"/> is what was appended at <paramref name="offset"/>; all of it has been.</summary>
+    public bool Has(long offset, ReadOnlySpan<byte> content)
+    {
+        var had = ArrayPool<byte>.Shared.Rent(content.Length);
+        try
+        {
+            return RandomAccess.Read(Handle, had.AsSpan(0, content.Length), offset) == content.Length && content.SequenceEqual(had.AsSpan(0, content.Length));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(had);
+        }
+    }
+
+    /// <summary>Leaves what is there for a later attempt.</summary>
+    public void Keep() => _leaves = true;
+
+    /// <summary>Deletes what is there at once. Who has it open can go on reading.</summary>
+    public void Discard()
+    {
+        File.Delete(_path);
+        _leaves = true;
     }
 
     /// <summary>Whether all that was appended has the digest that was promised. Called once, at the end.</summary>
@@ -67,7 +94,7 @@ public sealed class StagedBlob : IDisposable
         }
 
         File.Move(_path, _layout.Blob(_expected), overwrite: true);
-        _published = true;
+        _leaves = true;
         Durability.FlushFolder(folder);
         return new BlobRecord(_expected, Length, _checksums.Finish());
     }
@@ -76,9 +103,32 @@ public sealed class StagedBlob : IDisposable
     {
         _hash.Dispose();
         Handle.Dispose();
-        if (!_published)
+        if (!_leaves)
         {
             File.Delete(_path);
         }
+    }
+
+    private void ReadAgain()
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
+        try
+        {
+            while (RandomAccess.Read(Handle, buffer.AsSpan(0, BlockChecksums.BlockSize), Length) is > 0 and var read)
+            {
+                Count(buffer.AsSpan(0, read));
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private void Count(ReadOnlySpan<byte> content)
+    {
+        _hash.AppendData(content);
+        _checksums.Append(content);
+        Length += content.Length;
     }
 }

@@ -38,7 +38,7 @@ public sealed class Store : IAsyncDisposable
         try
         {
             var blobs = new BlobStore(layout);
-            blobs.SweepStaged();
+            blobs.SweepStaged(time.GetUtcNow());
             return new Store(held, blobs, Metadata.Open(layout, time));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -7,14 +7,15 @@ namespace Mirror.Storage;
 /// <code>
 /// data/
 ///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
-///   staged/…                  bytes that are not verified and published yet
+///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, so
+///                             that it goes on where it stood after a break or a restart
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   lock                      held by the one process that uses the directory
 /// </code>
 /// A staged file is <em>growing</em> until its writer says that it is whole, then <em>verified</em> (its digest is the one expected), then
 /// <em>published</em>: flushed, made read-only, renamed into <c>blobs/</c>, and the rename flushed. Until the rename nobody can find it by its
-/// digest; from any earlier state it only ever disappears.
+/// digest. A growing file may be kept for a later attempt, which hashes it again before it believes it; a wrong one is deleted at once.
 /// </summary>
 public sealed class StoreLayout(string root)
 {
@@ -33,6 +34,13 @@ public sealed class StoreLayout(string root)
     public string BlobFolder(Digest digest) => Path.Combine(AlgorithmFolder(digest.Algorithm), digest.Hex[..2]);
 
     public string NewStaged() => Path.Combine(Staged, Guid.NewGuid().ToString("N"));
+
+    /// <param name="registry">The registry's name in the configuration, which is a component of a repository's name.</param>
+    /// <param name="digest">What is downloaded.</param>
+    public string StagedDownload(string registry, Digest digest) => Path.Combine(Staged, $"{digest.Algorithm}-{digest.Hex}-{registry}");
+
+    /// <summary>Whether a staged file can be gone on with; any other is of use only to the process that made it.</summary>
+    public static bool IsStagedDownload(string path) => Path.GetFileName(path).Contains('-', StringComparison.Ordinal);
 
     /// <summary>Makes the folders that are not there yet.</summary>
     public void Create()

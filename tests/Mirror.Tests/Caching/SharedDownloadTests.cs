@@ -106,7 +106,7 @@ public sealed class SharedDownloadTests
     {
         await using var scene = await Scene.StartAsync(layerSize: LayerSize);
         var gate = new Gate();
-        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(LayerSize / 2, gate), Behaviour.CutAfter(LayerSize / 2));
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(LayerSize / 2, gate), Behaviour.WrongBytes(LayerSize - 1));
 
         var clients = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => AskAsync(scene)));
         await Task.WhenAll(clients.Select(client => client.ReadBodyAsync(1000)));

@@ -119,7 +119,7 @@ public sealed class StoreTests
     }
 
     [Fact]
-    public async Task What_an_earlier_process_left_staged_is_swept_at_start()
+    public async Task What_an_earlier_process_left_staged_is_swept_at_start_unless_it_can_be_gone_on_with()
     {
         await using var scene = await Scene.StartAsync();
 
