@@ -54,13 +54,16 @@ public sealed class RemoteRegistry : IDisposable
         RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         await GetManifestAsync(repository, reference, known: null, cancellationToken);
 
-    /// <summary>Opens a blob from <paramref name="offset"/> on. What arrives is not verified: it may be anything, of any length.</summary>
+    /// <summary>
+    /// Opens a blob from <paramref name="offset"/> on, up to its end or <paramref name="last"/>. What arrives is not verified: it may be
+    /// anything, of any length.
+    /// </summary>
     public async Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
-        RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken)
+        RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken, long? last = null)
     {
         var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
         {
-            Range = offset > 0 ? new RangeHeaderValue(offset, null) : null,
+            Range = offset > 0 || last is not null ? new RangeHeaderValue(offset, last) : null,
         };
         switch (await _sender.SendAsync(request, cancellationToken))
         {

@@ -34,6 +34,12 @@ public abstract record BlobSource : IDisposable
 /// </summary>
 public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMetrics metrics, ILogger<BlobCache> logger)
 {
+    private const long FarAhead = 1024 * 1024;
+    private const long LargestPart = 16 * 1024 * 1024;
+    private const int MaxParts = 16;
+
+    private int _parts;    // being sent now
+
     /// <exception cref="DownloadFailedException">Our own disk failed.</exception>
     public async Task<RemoteAnswer<BlobSource>> OpenAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
     {
@@ -75,6 +81,56 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         var answer = await repository.Upstream.HeadBlobAsync(repository.Name, digest, cancellationToken);
         metrics.CacheRequest("blob", answer is RemoteAnswer<BlobSize>.Failed ? "failed" : "miss");
         return answer is RemoteAnswer<BlobSize>.Found({ Bytes: null }) ? new BlobSize(link?.Descriptor.Size) : answer;
+    }
+
+    /// <summary>
+    /// A small part of a blob whose download has not come near it, from upstream directly: lazy pullers read here and there, and would
+    /// otherwise wait for all that comes before. Never the blob's end, so that nothing unverified can complete it.
+    /// </summary>
+    /// <param name="download">The running download.</param>
+    /// <param name="digest">The blob.</param>
+    /// <param name="start">The part's first byte.</param>
+    /// <param name="end">Behind its last.</param>
+    /// <param name="cancellationToken">The client's.</param>
+    /// <returns>The part, for <see cref="ClosePartAsync"/> afterwards; or null where the download is to be followed.</returns>
+    public async Task<RemoteBlob?> FindPartAsync(
+        BlobSource.Downloading download, Digest digest, long start, long end, CancellationToken cancellationToken)
+    {
+        var isFar = start - download.Follower.Written > FarAhead && end - start <= LargestPart && end < download.Size;
+        if (!isFar || Volatile.Read(ref _parts) >= MaxParts)
+        {
+            return null;
+        }
+
+        Interlocked.Increment(ref _parts);
+        var repository = download.Follower.Repository;
+        try
+        {
+            if (await repository.Upstream.OpenBlobPartAsync(repository.Name, digest, start, end - 1, cancellationToken)
+                is RemoteAnswer<RemoteBlob>.Found(var part))
+            {
+                if (part.Offset == start)
+                {
+                    return part;
+                }
+
+                await part.DisposeAsync();
+            }
+        }
+        catch
+        {
+            Interlocked.Decrement(ref _parts);
+            throw;
+        }
+
+        Interlocked.Decrement(ref _parts);
+        return null;
+    }
+
+    public async ValueTask ClosePartAsync(RemoteBlob part)
+    {
+        await part.DisposeAsync();
+        Interlocked.Decrement(ref _parts);
     }
 
     /// <summary>

@@ -62,6 +62,8 @@ internal sealed partial class BlobDownload(
     /// <summary>Whether upstream gives the blob, and its size.</summary>
     public Task<RemoteAnswer<BlobSize>> Opened => _opened.Task;
 
+    public long Written => _progress.Written;
+
     public BlobFollower Follow()
     {
         lock (_gate)
@@ -357,6 +359,9 @@ public sealed class BlobFollower : IDisposable
     /// <summary>Whether upstream gives the blob, and its size.</summary>
     /// <exception cref="DownloadFailedException">Our own disk failed.</exception>
     public Task<RemoteAnswer<BlobSize>> OpenedAsync(CancellationToken cancellationToken) => _download.Opened.WaitAsync(cancellationToken);
+
+    /// <summary>How far the download has come, in bytes.</summary>
+    public long Written => _download.Written;
 
     /// <summary>Reads what is there behind <paramref name="offset"/>, waiting for the first byte of it. 0 at the verified end.</summary>
     /// <exception cref="DownloadFailedException">The download has failed.</exception>

@@ -41,7 +41,7 @@ public sealed class MirrorMetrics : IDisposable
         _downloadedBytes.Add(bytes, new KeyValuePair<string, object?>("registry", registry));
     }
 
-    /// <param name="source">disk or download.</param>
+    /// <param name="source">disk, download or upstream.</param>
     /// <param name="bytes">Sent with this answer.</param>
     public void Served(string source, long bytes) => _servedBytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
 

@@ -82,7 +82,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         await (source switch
         {
             BlobSource.OnDisk(var blob) => SendPublishedAsync(http, blob, range),
-            BlobSource.Downloading(var follower, _) => SendDownloadingAsync(http, follower, range),
+            BlobSource.Downloading download => SendDownloadingAsync(http, digest, download, range),
             _ => throw new System.Diagnostics.UnreachableException(),
         });
     }
@@ -163,9 +163,22 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         }
     }
 
-    private async Task SendDownloadingAsync(HttpContext http, BlobFollower follower, ByteRange range)
+    private async Task SendDownloadingAsync(HttpContext http, Digest digest, BlobSource.Downloading download, ByteRange range)
     {
+        var follower = download.Follower;
         var position = range.Start;
+        if (position > follower.Written)
+        {
+            if (await blobs.FindPartAsync(download, digest, range.Start, range.End, http.RequestAborted) is { } part)
+            {
+                await SendPartAsync(http, part, range);
+                return;
+            }
+
+            // The bytes may be long in coming, and clients do not wait so long for headers.
+            await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+        }
+
         try
         {
             while (position < range.End)
@@ -190,6 +203,41 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         finally
         {
             metrics.Served("download", position - range.Start);
+        }
+    }
+
+    private async Task SendPartAsync(HttpContext http, RemoteBlob part, ByteRange range)
+    {
+        var sent = 0L;
+        try
+        {
+            while (sent < range.Length)
+            {
+                var memory = http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize);
+                var read = await part.Body.ReadAsync(memory[..(int)Math.Min(memory.Length, range.Length - sent)]);
+                if (read == 0)
+                {
+                    http.Abort();
+                    return;
+                }
+
+                http.Response.BodyWriter.Advance(read);
+                if ((await http.Response.BodyWriter.FlushAsync(http.RequestAborted)).IsCompleted)
+                {
+                    return;
+                }
+
+                sent += read;
+            }
+        }
+        catch (RemoteReadException e)
+        {
+            throw new DownloadFailedException(e.Failure, e.Failure.Why);
+        }
+        finally
+        {
+            await blobs.ClosePartAsync(part);
+            metrics.Served("upstream", sent);
         }
     }
 }
