@@ -28,9 +28,8 @@ public sealed class MirrorServer : IAsyncDisposable
         _store = store;
         _metrics = new MirrorMetrics();
         _cache = new PullThrough(configuration.Registries.Select(OptionsOf), store, _metrics, time, loggers);
-        var defaultName = configuration.Registries.FirstOrDefault(registry => registry.Default)?.Name;
         var api = new RegistryApi(
-            new Doors(_cache.Upstreams, _cache.Upstreams.FirstOrDefault(upstream => upstream.Name == defaultName)),
+            new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]),
             new BlobEndpoint(_cache.Blobs, _metrics),
             new ManifestEndpoint(_cache.Tags),
             new ListingEndpoint(_cache.Tags, store.Metadata),
@@ -82,6 +81,8 @@ public sealed class MirrorServer : IAsyncDisposable
         await _store.DisposeAsync();
         _metrics.Dispose();
     }
+
+    private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
 
     private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry)
     {

@@ -24,6 +24,9 @@ public sealed record RegistryOptions
     /// <summary>Whether names that say no registry are looked for here. True for one registry at most.</summary>
     public bool Default { get; init; }
 
+    /// <summary>Requests to this host mean this registry. Without a port, in lower case, of one registry only.</summary>
+    public string? Host { get; init; }
+
     /// <summary>Set exactly where <see cref="Password"/> is.</summary>
     public string? Username { get; init; }
 
@@ -39,6 +42,7 @@ public sealed record RegistryOptions
     internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root)
     {
         string? defaultName = null;
+        var byHost = new Dictionary<string, string>();
         return root.ReadMap("registries", Kinds.RegistryName, ReadNext, "Every registry that Mirror may talk to, by name.");
 
         RegistryOptions ReadNext(string name, ConfigurationSection section)
@@ -50,6 +54,11 @@ public sealed record RegistryOptions
             }
 
             defaultName ??= registry.Default ? name : null;
+            if (registry.Host is not null && !byHost.TryAdd(registry.Host, name))
+            {
+                section.Fault("host", $"'{byHost[registry.Host]}' has this host already: each needs its own");
+            }
+
             return registry;
         }
     }
@@ -67,6 +76,7 @@ public sealed record RegistryOptions
             Kinds.Flag,
             Defaults.Default,
             "Whether this registry is asked for names that say no registry. One may be.");
+        var host = section.Find("host", Kinds.HostName, "Requests whose Host header is this mean this registry, on whatever port.");
         var username = section.Find("username", Kinds.Username, "Whom to log in as; needs password or passwordFile.");
         var password = section.Find("password", Kinds.Password, "The password or token of username.");
         var passwordFile = section.Find(
@@ -79,6 +89,7 @@ public sealed record RegistryOptions
             Name = name,
             Url = url,
             Default = isDefault,
+            Host = host,
             Username = username,
             Password = password ?? passwordFile?.Content,
             Realms = section.ReadList(

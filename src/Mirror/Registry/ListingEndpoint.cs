@@ -83,12 +83,11 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         return true;
     }
 
-    /// <summary>The next page, at the path by which the client came.</summary>
     private static void AddLink(HttpContext http, bool more, int n, string[] names)
     {
         if (more && names.Length > 0)
         {
-            http.Response.Headers.Link = $"<{http.Request.Path}?n={n}&last={Uri.EscapeDataString(names[^1])}>; rel=\"next\"";
+            RegistryHeaders.AddNextPage(http, n, names[^1]);
         }
     }
 

@@ -37,10 +37,13 @@ internal abstract record Route
     public sealed record Wrong(RegistryError Error) : Route;
 
     /// <param name="path">Decoded, with its leading slash.</param>
-    public static Route Parse(string path) => path.Split('/') switch
+    /// <param name="isRegistry">Whether a segment names a registry.</param>
+    public static Route Parse(string path, Func<string, bool> isRegistry) => path.Split('/') switch
     {
+        // What containerd makes of a mirror that is given as https://mirror/v2/ghcr.io: it adds another /v2.
+        ["", "v2", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
         ["", "v2", .. var rest] => OfRest(rest),
-        ["", { Length: > 0 } prefix, "v2", .. var rest] => OfRest(rest) with { Prefix = prefix },
+        ["", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
         _ => new Nothing(),
     };
 

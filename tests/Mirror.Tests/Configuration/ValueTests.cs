@@ -167,4 +167,16 @@ public sealed class ValueTests
     [InlineData("")]
     public void A_realm_is_a_host_and_perhaps_a_port(string realm) =>
         Assert.Contains("is not a host", Fault($"registries: {{ a: {{ realms: ['{realm}'] }} }}"), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_host_belongs_to_one_registry() => Assert.Equal(
+        ["mirror.yml:1:53: registries.b.host: 'a' has this host already: each needs its own"],
+        Faults("registries: { a: { host: Hub.mirror.example }, b: { host: hub.mirror.example }, c: { host: other } }"));
+
+    [Theory]
+    [InlineData("hub.mirror.example:443")]
+    [InlineData("https://hub.mirror.example")]
+    [InlineData("")]
+    public void A_host_that_is_no_name_is_a_fault(string host) =>
+        Assert.Contains("is not a host's name", Fault($"registries: {{ a: {{ host: '{host}', url: 'https://x' }} }}"), StringComparison.Ordinal);
 }
