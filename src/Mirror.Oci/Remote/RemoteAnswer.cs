@@ -63,7 +63,7 @@ public enum UnavailableReason
     /// <summary>A status that says the registry does not know this kind of request (400, 405, 501 …).</summary>
     Unsupported,
 
-    /// <summary>We refuse to go where the answer leads: a forbidden redirect or address.</summary>
+    /// <summary>There is no going where the answer leads: a forbidden redirect or address, or back to where the question came from.</summary>
     Forbidden,
 }
 

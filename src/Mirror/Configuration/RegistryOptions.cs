@@ -39,7 +39,7 @@ public sealed record RegistryOptions
 
     public TimeSpan ServeStale { get; init; } = TimeSpan.FromDays(30);
 
-    internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root)
+    internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root, IReadOnlyList<ListenAddress> own)
     {
         string? defaultName = null;
         var byHost = new Dictionary<string, string>();
@@ -54,6 +54,11 @@ public sealed record RegistryOptions
             }
 
             defaultName ??= registry.Default ? name : null;
+            if (own.Any(address => address.IsReachedBy(registry.Url)))
+            {
+                section.Fault("url", "this is where Mirror itself listens: write the registry's own address");
+            }
+
             if (registry.Host is not null && !byHost.TryAdd(registry.Host, name))
             {
                 section.Fault("host", $"'{byHost[registry.Host]}' has this host already: each needs its own");

@@ -11,7 +11,7 @@ namespace Mirror.Registry;
 /// and otherwise a broken connection, which no client can take for a complete answer.
 /// </summary>
 internal sealed partial class RegistryApi(
-    Doors doors, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
+    Doors doors, Loops loops, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
 {
     public async Task HandleAsync(HttpContext http)
     {
@@ -56,6 +56,11 @@ internal sealed partial class RegistryApi(
 
     private Task RouteAsync(HttpContext http)
     {
+        if (loops.IsLoop(http.Request))
+        {
+            return RegistryError.LoopDetected.WriteAsync(http, "a registry's url leads back to this mirror: `mirror config show` has them all");
+        }
+
         var route = Route.Parse(http.Request.Path.Value ?? "", doors.IsRegistry);
         if (route is Route.Nothing)
         {

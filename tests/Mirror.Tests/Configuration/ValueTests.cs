@@ -179,4 +179,30 @@ public sealed class ValueTests
     [InlineData("")]
     public void A_host_that_is_no_name_is_a_fault(string host) =>
         Assert.Contains("is not a host's name", Fault($"registries: {{ a: {{ host: '{host}', url: 'https://x' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.1:5000", true)]
+    [InlineData("127.0.0.1:5000", "http://localhost:5000", true)]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.1:5001", false)]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.2:5000", false)]
+    [InlineData("127.0.0.1:5000", "http://registry.example.com:5000", false)]
+    [InlineData("0.0.0.0:443", "https://localhost/v2", true)]
+    [InlineData("*:5000", "http://[::1]:5000", true)]
+    [InlineData("localhost:5000", "http://127.0.0.1:5000", true)]
+    [InlineData("10.0.0.1:5000", "http://10.0.0.1:5000", true)]
+    [InlineData("10.0.0.1:5000", "http://localhost:5000", false)]
+    [InlineData("[::1]:5000", "http://[::1]:5000", true)]
+    public void A_registry_where_Mirror_itself_listens_is_a_fault(string listen, string url, bool isFault)
+    {
+        var yaml = $"registries: {{ a: {{ url: '{url}' }} }}\nserver: {{ listen: '{listen}' }}";
+
+        if (isFault)
+        {
+            Assert.Equal("mirror.yml:1:20: registries.a.url: this is where Mirror itself listens: write the registry's own address", Fault(yaml));
+        }
+        else
+        {
+            Load(yaml);
+        }
+    }
 }
