@@ -97,7 +97,7 @@ public sealed class MirrorServer : IAsyncDisposable
             Via = via,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
-        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale));
+        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags });
     }
 
     private static WebApplication BuildWeb(ServerOptions options, ILoggerFactory loggers)

@@ -1,4 +1,5 @@
 using Mirror.Configuration.Reading;
+using Mirror.Oci;
 
 namespace Mirror.Configuration;
 
@@ -38,6 +39,9 @@ public sealed record RegistryOptions
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
 
     public TimeSpan ServeStale { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>Tags that never move.</summary>
+    public IReadOnlyList<TagPattern> ImmutableTags { get; init; } = [];
 
     internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root, IReadOnlyList<ListenAddress> own)
     {
@@ -112,6 +116,11 @@ public sealed record RegistryOptions
                 Kinds.Duration,
                 Defaults.ServeStale,
                 "How long past that a tag may still be answered while the registry can not be asked."),
+            ImmutableTags = section.ReadList(
+                "immutableTags",
+                Kinds.TagPattern,
+                Defaults.ImmutableTags,
+                "Tags that never move (* is any text, ? one character): once here, the registry is not asked about them again."),
         };
     }
 

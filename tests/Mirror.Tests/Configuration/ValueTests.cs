@@ -205,4 +205,29 @@ public sealed class ValueTests
             Load(yaml);
         }
     }
+
+    [Theory]
+    [InlineData("v 1")]
+    [InlineData("-*")]
+    [InlineData("[ab]")]
+    [InlineData("a/b")]
+    [InlineData("")]
+    public void A_pattern_that_no_tag_can_match_is_a_fault(string pattern) =>
+        Assert.Contains("is not a pattern for tags", Fault($"registries: {{ a: {{ immutableTags: ['{pattern}'], url: 'https://x' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("v*.*.*", "v1.2.3", true)]
+    [InlineData("v*.*.*", "v1.2", false)]
+    [InlineData("v*.*.*", "v1.2.3-rc.1", true)]
+    [InlineData("*", "latest", true)]
+    [InlineData("20??-*", "2026-11", true)]
+    [InlineData("20??-*", "202-11", false)]
+    [InlineData("a", "a", true)]
+    [InlineData("a", "ab", false)]
+    [InlineData("*a", "aba", true)]
+    [InlineData("a*", "ba", false)]
+    [InlineData("*a*b", "xaxbxb", true)]
+    [InlineData("a?", "a", false)]
+    public void A_pattern_matches_whole_tags(string pattern, string tag, bool matches) =>
+        Assert.Equal(matches, Oci.TagPattern.Parse(pattern).Matches(Oci.Tag.Parse(tag)));
 }
