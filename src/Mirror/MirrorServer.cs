@@ -34,7 +34,7 @@ public sealed class MirrorServer : IAsyncDisposable
             loops,
             new BlobEndpoint(_cache.Blobs, _metrics),
             new ManifestEndpoint(_cache.Tags),
-            new ListingEndpoint(_cache.Tags, store.Metadata),
+            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
             time,
             loggers.CreateLogger<RegistryApi>());
         var health = new HealthEndpoint(store.Metadata);

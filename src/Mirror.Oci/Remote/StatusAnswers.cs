@@ -34,7 +34,7 @@ internal static class StatusAnswers
     private static RemoteFailure NotFound(HttpResponseMessage response, string why, string words) =>
         words.Length > 0 || response.Headers.NonValidated.Contains("Docker-Distribution-API-Version") ? new RemoteFailure.Missing(why)
         : response.RequestMessage!.Method == HttpMethod.Head ? new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why)
-        : new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{why}, but not as a registry does");
+        : new RemoteFailure.Unavailable(UnavailableReason.NotFoundPage, $"{why}, but not as a registry does");
 
     /// <summary>Seconds only: a date would need both clocks to agree.</summary>
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter?.Delta;

@@ -180,7 +180,7 @@ public sealed partial class TagCache(
     }
 
     /// <summary>The question goes on when patience ends: its answer is for the next who asks.</summary>
-    private async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(Task<RemoteAnswer<T>> asking, string upstream, CancellationToken cancellationToken)
+    internal async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(Task<RemoteAnswer<T>> asking, string upstream, CancellationToken cancellationToken)
     {
         try
         {

@@ -80,6 +80,8 @@ internal sealed partial class RegistryApi(
             Route.Ping => PingAsync(http),
             Route.Catalog => CatalogAsync(http, entrance),
             Route.Tags(var name) => InRepositoryAsync(http, entrance, name, repository => listings.TagsAsync(http, repository, name)),
+            Route.Referrers(var name, var subject) =>
+                InRepositoryAsync(http, entrance, name, repository => listings.ReferrersAsync(http, repository, subject)),
             Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, repository =>
                 head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
             Route.Manifest(var name, var reference) => InRepositoryAsync(http, entrance, name, repository =>

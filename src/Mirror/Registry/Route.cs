@@ -27,6 +27,9 @@ internal abstract record Route
     /// <summary>end-8</summary>
     public sealed record Tags(RepositoryName Name) : Route;
 
+    /// <summary>end-12</summary>
+    public sealed record Referrers(RepositoryName Name, Digest Subject) : Route;
+
     /// <summary>Docker's listing of repositories; the spec reserves the name.</summary>
     public sealed record Catalog : Route;
 
@@ -54,6 +57,9 @@ internal abstract record Route
         [.. var name, "tags", "list"] => Named(name, parsed => new Tags(parsed)),
         [.. var name, "blobs", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
             ? new Blob(parsed, d)
+            : new Wrong(RegistryError.DigestInvalid)),
+        [.. var name, "referrers", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
+            ? new Referrers(parsed, d)
             : new Wrong(RegistryError.DigestInvalid)),
         [.. var name, "manifests", var reference] => Named(name, parsed => Reference.TryParse(reference, out var r)
             ? new Manifest(parsed, r)
