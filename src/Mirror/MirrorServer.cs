@@ -27,13 +27,14 @@ public sealed class MirrorServer : IAsyncDisposable
     {
         _store = store;
         _metrics = new MirrorMetrics();
-        _cache = new PullThrough(configuration.Registries.Select(OptionsOf), store, _metrics, time, loggers);
-        var defaultName = configuration.Registries.FirstOrDefault(registry => registry.Default)?.Name;
+        var loops = new Loops();
+        _cache = new PullThrough(configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, _metrics, time, loggers);
         var api = new RegistryApi(
-            new Doors(_cache.Upstreams, _cache.Upstreams.FirstOrDefault(upstream => upstream.Name == defaultName)),
+            new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]),
+            loops,
             new BlobEndpoint(_cache.Blobs, _metrics),
             new ManifestEndpoint(_cache.Tags),
-            new ListingEndpoint(_cache.Tags, store.Metadata),
+            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
             time,
             loggers.CreateLogger<RegistryApi>());
         var health = new HealthEndpoint(store.Metadata);
@@ -83,7 +84,9 @@ public sealed class MirrorServer : IAsyncDisposable
         _metrics.Dispose();
     }
 
-    private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry)
+    private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
+
+    private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry, string via)
     {
         var remote = new RemoteRegistryOptions
         {
@@ -91,9 +94,10 @@ public sealed class MirrorServer : IAsyncDisposable
             Url = registry.Url,
             Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
             Realms = registry.Realms,
+            Via = via,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
-        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale));
+        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags });
     }
 
     private static WebApplication BuildWeb(ServerOptions options, ILoggerFactory loggers)

@@ -166,7 +166,7 @@ public sealed class RemoteRegistry : IDisposable
                         : new RemoteFailure.Unavailable(UnavailableReason.Unsupported, $"{Name} answered HEAD without digest, type or length");
                 }
 
-            case RemoteAnswer<HttpResponseMessage>.Unchanged:
+            case RemoteAnswer<HttpResponseMessage>.Unchanged when known is not null:
                 return new RemoteAnswer<ResolvedTag>.Unchanged();
 
             case var other:
@@ -192,7 +192,7 @@ public sealed class RemoteRegistry : IDisposable
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
                 return await ReadManifestAsync(response, reference, cancellationToken);
 
-            case RemoteAnswer<HttpResponseMessage>.Unchanged:
+            case RemoteAnswer<HttpResponseMessage>.Unchanged when known is not null:
                 return new RemoteAnswer<Manifest>.Unchanged();
 
             case var other:

@@ -28,5 +28,8 @@ public sealed record RemoteRegistryOptions
     /// <summary>The longest silence inside a body.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What our requests add to <c>Via</c>, such as <c>1.1 name</c>; null for nothing.</summary>
+    public string? Via { get; init; }
+
     public string UserAgent { get; init; } = "mirror";
 }

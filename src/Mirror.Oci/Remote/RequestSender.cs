@@ -119,6 +119,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
         // A body encoded for the transport has another length and another digest.
         Add("Accept-Encoding", "identity");
         Add("User-Agent", options.UserAgent);
+        Add("Via", options.Via is null || ViaChain.Current is null ? options.Via : $"{ViaChain.Current}, {options.Via}");
         return message;
 
         void Add(string name, string? value)

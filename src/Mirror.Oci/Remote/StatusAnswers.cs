@@ -20,6 +20,7 @@ internal static class StatusAnswers
             HttpStatusCode.TooManyRequests => new RemoteFailure.Throttled(RetryAfter(response), why),
             HttpStatusCode.NotImplemented => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
             HttpStatusCode.RequestTimeout => new RemoteFailure.Unavailable(UnavailableReason.Timeout, why),
+            HttpStatusCode.LoopDetected => new RemoteFailure.Unavailable(UnavailableReason.Forbidden, why),
             >= HttpStatusCode.InternalServerError => new RemoteFailure.Unavailable(UnavailableReason.ServerError, why),
             >= HttpStatusCode.BadRequest => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
             _ => new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, why),
@@ -33,7 +34,7 @@ internal static class StatusAnswers
     private static RemoteFailure NotFound(HttpResponseMessage response, string why, string words) =>
         words.Length > 0 || response.Headers.NonValidated.Contains("Docker-Distribution-API-Version") ? new RemoteFailure.Missing(why)
         : response.RequestMessage!.Method == HttpMethod.Head ? new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why)
-        : new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{why}, but not as a registry does");
+        : new RemoteFailure.Unavailable(UnavailableReason.NotFoundPage, $"{why}, but not as a registry does");
 
     /// <summary>Seconds only: a date would need both clocks to agree.</summary>
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter?.Delta;
@@ -47,7 +48,9 @@ internal static class StatusAnswers
             using var document = JsonDocument.ParseValue(ref reader);
             var error = document.RootElement.GetProperty("errors")[0];
             var message = error.TryGetProperty("message", out var text) ? text.GetString() : null;
-            return $" ({error.GetProperty("code").GetString()}: {message})";
+            // Other mirrors say there what their own upstream said.
+            var detail = error.TryGetProperty("detail", out var more) && more.ValueKind == JsonValueKind.String ? $", {more.GetString()}" : null;
+            return $" ({error.GetProperty("code").GetString()}: {message}{detail})";
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException)
         {

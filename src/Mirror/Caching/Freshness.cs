@@ -1,3 +1,5 @@
+using Mirror.Oci;
+
 namespace Mirror.Caching;
 
 public enum TagState
@@ -17,6 +19,16 @@ public enum TagState
 /// <param name="ServeStale">So long past that it is answered where upstream can not be asked.</param>
 public sealed record Freshness(TimeSpan TagFreshness, TimeSpan ServeStale)
 {
+    /// <summary>So long an upstream's "there is no such thing" is believed: what is looked for again and again, as signatures are, is asked about less.</summary>
+    public static readonly TimeSpan Absence = TimeSpan.FromSeconds(5);
+
+    /// <summary>Tags that never move: once they are here they stay fresh.</summary>
+    public IReadOnlyList<TagPattern> Immutable { get; init; } = [];
+
+    /// <summary>Of a tag that is here.</summary>
+    public TagState StateOf(Tag tag, DateTimeOffset checkedAt, DateTimeOffset now) =>
+        Immutable.Any(pattern => pattern.Matches(tag)) ? TagState.Fresh : StateOf(checkedAt, now);
+
     public TagState StateOf(DateTimeOffset checkedAt, DateTimeOffset now)
     {
         var age = now - checkedAt;

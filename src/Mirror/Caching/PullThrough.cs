@@ -33,6 +33,7 @@ public sealed class PullThrough : IAsyncDisposable
         _downloads = new Downloads(store, metrics, time, loggers);
         _manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
         Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
+        Referrers = new ReferrersCache(Tags, time, _stopping.Token);
         Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
     }
 
@@ -41,12 +42,15 @@ public sealed class PullThrough : IAsyncDisposable
 
     public TagCache Tags { get; }
 
+    public ReferrersCache Referrers { get; }
+
     public BlobCache Blobs { get; }
 
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await Referrers.DrainAsync();
         await Tags.DrainAsync();
         await _manifests.DrainAsync();
         await _downloads.DisposeAsync();

@@ -28,7 +28,10 @@ public sealed partial class TagCache(
 
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _gets = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Descriptor>> _heads = new();
+    private readonly SharedRequests<PageKey, RemoteAnswer<TagPage>> _lists = new();
     private readonly SeenTags _seen = new();
+    private readonly SaidLately<(RepositoryKey, Tag), RemoteFailure.Missing> _absent = new(10_000, _ => 1);
+    private readonly SaidLately<PageKey, TagPage> _pages = new(200_000, page => 1 + page.Items.Count);
 
     /// <summary>The manifest that a tag points to.</summary>
     public Task<RemoteAnswer<Tagged<Manifest>>> GetAsync(UpstreamRepository repository, Tag tag, CancellationToken cancellationToken) => AnswerAsync(
@@ -64,25 +67,36 @@ public sealed partial class TagCache(
         return answer;
     }
 
-    /// <summary>A page of a repository's tags: upstream's, or the cached ones where upstream can not be asked.</summary>
+    /// <summary>
+    /// A page of a repository's tags: what upstream said while that is fresh, or what it says now; and where it can not be asked, what it said
+    /// last, or the cached tags.
+    /// </summary>
     public async Task<RemoteAnswer<Tagged<TagPage>>> ListAsync(
         UpstreamRepository repository, int n, string? last, CancellationToken cancellationToken)
     {
-        switch (await repository.Upstream.ListTagsAsync(repository.Name, n, last, cancellationToken))
+        var key = new PageKey(repository.Key, n, last);
+        var state = _pages.TryFind(key, out var known, out var saidAt)
+            ? repository.Upstream.Freshness.StateOf(saidAt, time.GetUtcNow())
+            : TagState.Expired;
+        if (known is not null && state == TagState.Fresh)
         {
-            case RemoteAnswer<RemotePage<Tag>>.Found(var page):
-                return new Tagged<TagPage>(new TagPage(page.Items, page.More), Stale: false);
-
-            case RemoteAnswer<RemotePage<Tag>>.Failed(var failure):
-                // One more than asked for tells whether there is another page.
-                var cached = store.Metadata.ListTags(repository.Key, n + 1, last);
-                return failure is RemoteFailure.Missing || (cached.Count == 0 && last is null)
-                    ? failure
-                    : new Tagged<TagPage>(new TagPage([.. cached.Take(n)], More: cached.Count > n), Stale: true);
-
-            default:
-                throw new UnreachableException();
+            return new Tagged<TagPage>(known, Stale: false);
         }
+
+        var asking = _lists.Ask(key, () => ListUpstreamAsync(repository, key));
+        if (known is not null && state == TagState.Stale)
+        {
+            var timely = await AnswerInTimeAsync(asking, repository.Upstream.Name, cancellationToken);
+            return timely is RemoteAnswer<TagPage>.Failed { Failure: not RemoteFailure.Missing }
+                ? new Tagged<TagPage>(known, Stale: true)
+                : WithStale(timely, stale: false);
+        }
+
+        // The cached tags are seldom all: they are worth nothing as long as upstream may still answer.
+        var answer = await asking.WaitAsync(cancellationToken);
+        return answer is RemoteAnswer<TagPage>.Failed { Failure: not RemoteFailure.Missing } && FindCachedPage(repository, n, last) is { } cached
+            ? new Tagged<TagPage>(cached, Stale: true)
+            : WithStale(answer, stale: false);
     }
 
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
@@ -90,6 +104,37 @@ public sealed partial class TagCache(
     {
         await _gets.DrainAsync();
         await _heads.DrainAsync();
+        await _lists.DrainAsync();
+    }
+
+    private async Task<RemoteAnswer<TagPage>> ListUpstreamAsync(UpstreamRepository repository, PageKey key)
+    {
+        var askedAt = time.GetUtcNow();
+        switch (await repository.Upstream.ListTagsAsync(repository.Name, key.N, key.Last, stopping))
+        {
+            case RemoteAnswer<RemotePage<Tag>>.Found(var found):
+                var page = new TagPage(found.Items, found.More);
+                _pages.Add(key, page, askedAt);
+                return page;
+
+            case RemoteAnswer<RemotePage<Tag>>.Failed(var failure):
+                if (failure is RemoteFailure.Missing)
+                {
+                    _pages.Remove(key);
+                }
+
+                return failure;
+
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    /// <summary>The tags that are here, of which upstream may have more. One more than asked for tells whether there is another page.</summary>
+    private TagPage? FindCachedPage(UpstreamRepository repository, int n, string? last)
+    {
+        var cached = store.Metadata.ListTags(repository.Key, n + 1, last);
+        return cached.Count == 0 && last is null ? null : new TagPage([.. cached.Take(n)], More: cached.Count > n);
     }
 
     /// <summary>Fresh: from the cache. Otherwise upstream's answer, or the cached one where upstream has none in time.</summary>
@@ -101,11 +146,17 @@ public sealed partial class TagCache(
         CancellationToken cancellationToken)
     {
         var here = store.Metadata.FindTag(repository.Key, tag);
-        var state = StateOf(repository, here);
+        var state = StateOf(repository, tag, here);
         if (here is not null && state == TagState.Fresh)
         {
             metrics.CacheRequest("tag", "hit");
             return WithStale(await fromCache(here.Digest), stale: false);
+        }
+
+        if (here is null && FindAbsent(repository, tag) is { } absent)
+        {
+            metrics.CacheRequest("tag", "absent");
+            return absent;
         }
 
         var asking = fromUpstream();
@@ -129,7 +180,7 @@ public sealed partial class TagCache(
     }
 
     /// <summary>The question goes on when patience ends: its answer is for the next who asks.</summary>
-    private async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(Task<RemoteAnswer<T>> asking, string upstream, CancellationToken cancellationToken)
+    internal async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(Task<RemoteAnswer<T>> asking, string upstream, CancellationToken cancellationToken)
     {
         try
         {
@@ -141,8 +192,15 @@ public sealed partial class TagCache(
         }
     }
 
-    private TagState StateOf(UpstreamRepository repository, TagRecord? here) =>
-        here is null ? TagState.Expired : repository.Upstream.Freshness.StateOf(here.CheckedAt, time.GetUtcNow());
+    private TagState StateOf(UpstreamRepository repository, Tag tag, TagRecord? here) =>
+        here is null ? TagState.Expired : repository.Upstream.Freshness.StateOf(tag, here.CheckedAt, time.GetUtcNow());
+
+    /// <summary>Upstream's word that there is no such tag, for as long as that is believed.</summary>
+    private RemoteFailure.Missing? FindAbsent(UpstreamRepository repository, Tag tag) =>
+        _absent.TryFind((repository.Key, tag), out var missing, out var saidAt) && time.GetUtcNow() - saidAt is var age
+            && age >= TimeSpan.Zero && age < Freshness.Absence
+            ? missing
+            : null;
 
     /// <summary>
     /// (1) somebody else's question may have been answered since the caller looked
@@ -152,7 +210,7 @@ public sealed partial class TagCache(
     private async Task<RemoteAnswer<Manifest>> GetFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
         var here = store.Metadata.FindTag(repository.Key, tag);
-        if (here is not null && StateOf(repository, here) == TagState.Fresh)
+        if (here is not null && StateOf(repository, tag, here) == TagState.Fresh)
         {
             return await manifests.GetAsync(repository, here.Digest, stopping);
         }
@@ -229,7 +287,7 @@ public sealed partial class TagCache(
     private async Task<RemoteAnswer<Descriptor>> HeadFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
         var here = store.Metadata.FindTag(repository.Key, tag);
-        if (here is not null && StateOf(repository, here) == TagState.Fresh)
+        if (here is not null && StateOf(repository, tag, here) == TagState.Fresh)
         {
             return await DescribeAsync(repository, here.Digest);
         }
@@ -280,6 +338,7 @@ public sealed partial class TagCache(
             return RecordAsync(repository, tag, descriptor.Digest);
         }
 
+        _absent.Remove((repository.Key, tag.Tag));
         _seen.Add(repository.Key, tag, descriptor);
         return Task.CompletedTask;
     }
@@ -287,12 +346,14 @@ public sealed partial class TagCache(
     private Task KeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting tag)
     {
         _seen.Remove(repository.Key, tag.Tag);
+        _absent.Remove((repository.Key, tag.Tag));
         return manifests.KeepAsync(repository, manifest, [tag, .. _seen.TakePointingTo(repository.Key, manifest.Digest)]);
     }
 
     private async Task RecordAsync(UpstreamRepository repository, TagSighting tag, Digest digest)
     {
         _seen.Remove(repository.Key, tag.Tag);
+        _absent.Remove((repository.Key, tag.Tag));
         try
         {
             await store.Metadata.RecordTagAsync(repository.Key, tag, digest);
@@ -305,12 +366,13 @@ public sealed partial class TagCache(
 
     private async Task ForgetIfGoneAsync(UpstreamRepository repository, TagSighting tag, RemoteFailure failure)
     {
-        if (failure is not RemoteFailure.Missing)
+        if (failure is not RemoteFailure.Missing missing)
         {
             return;
         }
 
         _seen.Remove(repository.Key, tag.Tag);
+        _absent.Add((repository.Key, tag.Tag), missing, tag.SaidAt);
         try
         {
             await store.Metadata.RemoveTagAsync(repository.Key, tag);
@@ -341,4 +403,6 @@ public sealed partial class TagCache(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "What upstream says of {Repository}:{Tag} could not be kept")]
     private partial void LogNotKept(Exception exception, RepositoryKey repository, Tag tag);
+
+    private readonly record struct PageKey(RepositoryKey Repository, int N, string? Last);
 }

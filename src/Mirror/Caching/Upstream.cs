@@ -33,6 +33,10 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
     public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(RepositoryName repository, int n, string? last, CancellationToken cancellationToken) =>
         ObserveAsync("tags", repository, remote.ListTagsAsync(repository, page: null, n, last, cancellationToken));
 
+    public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
+        RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
+        ObserveAsync("referrers", repository, remote.ListReferrersAsync(repository, subject, page, cancellationToken));
+
     private async Task<RemoteAnswer<T>> ObserveAsync<T>(string operation, RepositoryName repository, Task<RemoteAnswer<T>> asking)
     {
         var answer = await asking;

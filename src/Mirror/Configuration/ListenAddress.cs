@@ -57,6 +57,20 @@ public readonly record struct ListenAddress
     public static ListenAddress Parse(string text) =>
         TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not a listen address.");
 
+    /// <summary>Whether an address surely leads here. Other machines' names, and this one's, are not looked up.</summary>
+    public bool IsReachedBy(Uri url)
+    {
+        if (url.Port != Port)
+        {
+            return false;
+        }
+
+        var isName = !IPAddress.TryParse(url.Host.Trim('[', ']'), out var ip);
+        var isLocalhost = isName && url.Host.Equals(Localhost, StringComparison.OrdinalIgnoreCase);
+        return Address is null || Address.Equals(IPAddress.Any) || Address.Equals(IPAddress.IPv6Any) ? isLocalhost || (ip is not null && IPAddress.IsLoopback(ip))
+            : Address.Equals(ip) || (isLocalhost && (Address.Equals(IPAddress.Loopback) || Address.Equals(IPAddress.IPv6Loopback)));
+    }
+
     /// <summary>Has Kestrel listen here.</summary>
     public void AddTo(KestrelServerOptions server, Action<ListenOptions> configure)
     {

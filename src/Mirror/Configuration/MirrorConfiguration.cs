@@ -23,11 +23,15 @@ public sealed record MirrorConfiguration
 
     public ObservabilityOptions Observability { get; init; } = new();
 
-    internal static MirrorConfiguration Read(ConfigurationSection root) => new()
+    internal static MirrorConfiguration Read(ConfigurationSection root)
     {
-        Server = root.ReadSection("server", ServerOptions.Read, "How clients reach Mirror."),
-        Storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where."),
-        Registries = RegistryOptions.ReadAll(root),
-        Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
-    };
+        var server = root.ReadSection("server", ServerOptions.Read, "How clients reach Mirror.");
+        return new MirrorConfiguration
+        {
+            Server = server,
+            Storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where."),
+            Registries = RegistryOptions.ReadAll(root, server.Listen),
+            Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
+        };
+    }
 }

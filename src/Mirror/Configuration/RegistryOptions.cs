@@ -1,4 +1,5 @@
 using Mirror.Configuration.Reading;
+using Mirror.Oci;
 
 namespace Mirror.Configuration;
 
@@ -24,6 +25,9 @@ public sealed record RegistryOptions
     /// <summary>Whether names that say no registry are looked for here. True for one registry at most.</summary>
     public bool Default { get; init; }
 
+    /// <summary>Requests to this host mean this registry. Without a port, in lower case, of one registry only.</summary>
+    public string? Host { get; init; }
+
     /// <summary>Set exactly where <see cref="Password"/> is.</summary>
     public string? Username { get; init; }
 
@@ -36,9 +40,13 @@ public sealed record RegistryOptions
 
     public TimeSpan ServeStale { get; init; } = TimeSpan.FromDays(30);
 
-    internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root)
+    /// <summary>Tags that never move.</summary>
+    public IReadOnlyList<TagPattern> ImmutableTags { get; init; } = [];
+
+    internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root, IReadOnlyList<ListenAddress> own)
     {
         string? defaultName = null;
+        var byHost = new Dictionary<string, string>();
         return root.ReadMap("registries", Kinds.RegistryName, ReadNext, "Every registry that Mirror may talk to, by name.");
 
         RegistryOptions ReadNext(string name, ConfigurationSection section)
@@ -50,6 +58,16 @@ public sealed record RegistryOptions
             }
 
             defaultName ??= registry.Default ? name : null;
+            if (own.Any(address => address.IsReachedBy(registry.Url)))
+            {
+                section.Fault("url", "this is where Mirror itself listens: write the registry's own address");
+            }
+
+            if (registry.Host is not null && !byHost.TryAdd(registry.Host, name))
+            {
+                section.Fault("host", $"'{byHost[registry.Host]}' has this host already: each needs its own");
+            }
+
             return registry;
         }
     }
@@ -67,6 +85,7 @@ public sealed record RegistryOptions
             Kinds.Flag,
             Defaults.Default,
             "Whether this registry is asked for names that say no registry. One may be.");
+        var host = section.Find("host", Kinds.HostName, "Requests whose Host header is this mean this registry, on whatever port.");
         var username = section.Find("username", Kinds.Username, "Whom to log in as; needs password or passwordFile.");
         var password = section.Find("password", Kinds.Password, "The password or token of username.");
         var passwordFile = section.Find(
@@ -79,6 +98,7 @@ public sealed record RegistryOptions
             Name = name,
             Url = url,
             Default = isDefault,
+            Host = host,
             Username = username,
             Password = password ?? passwordFile?.Content,
             Realms = section.ReadList(
@@ -96,6 +116,11 @@ public sealed record RegistryOptions
                 Kinds.Duration,
                 Defaults.ServeStale,
                 "How long past that a tag may still be answered while the registry can not be asked."),
+            ImmutableTags = section.ReadList(
+                "immutableTags",
+                Kinds.TagPattern,
+                Defaults.ImmutableTags,
+                "Tags that never move (* is any text, ? one character): once here, the registry is not asked about them again."),
         };
     }
 

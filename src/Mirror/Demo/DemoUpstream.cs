@@ -63,7 +63,7 @@ internal sealed class DemoUpstream : IAsyncDisposable
     private Task HandleAsync(HttpContext http)
     {
         Interlocked.Increment(ref _requests);
-        switch (Route.Parse(http.Request.Path.Value ?? ""))
+        switch (Route.Parse(http.Request.Path.Value ?? "", _ => false))
         {
             case Route.Manifest(var name, var reference):
                 return FindImage(name) is { Manifest: var manifest }

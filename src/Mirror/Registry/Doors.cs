@@ -1,41 +1,77 @@
+using Microsoft.AspNetCore.Http;
 using Mirror.Caching;
 using Mirror.Oci;
 
 namespace Mirror.Registry;
 
+/// <summary>A registry, and what reaches it beside its name.</summary>
+/// <param name="Upstream">The registry.</param>
+/// <param name="Url">Where it is: a <c>ns</c> may say that instead of the name.</param>
+/// <param name="Host">Requests to this host mean it, if there is one.</param>
+/// <param name="Default">Whether names that say no registry mean it.</param>
+public sealed record Door(Upstream Upstream, Uri Url, string? Host, bool Default);
+
+/// <summary>What a request says of its registry beside the repository's name, which may name one too.</summary>
+/// <param name="Prefix">What stands before <c>/v2/</c>, or null.</param>
+/// <param name="Host">The Host header without its port.</param>
+/// <param name="Namespace">The query's <c>ns</c> (distribution spec, "Registry Proxying"), or null.</param>
+internal sealed record Entrance(string? Prefix, string Host, string? Namespace)
+{
+    public static Entrance Of(HttpRequest request, Route route) =>
+        new(route.Prefix, request.Host.Host, request.Query["ns"].ToString() is { Length: > 0 } ns ? ns : null);
+}
+
 /// <summary>
-/// How a request names its upstream: by a prefix before <c>/v2/</c>, by the first segment of the repository's name, or not at all, which
-/// means the default registry. Only configured registries can be named.
+/// How a request names its upstream. The first of these that names one decides: a prefix before <c>/v2/</c>, the Host header, the first segment
+/// of the repository's name, <c>ns</c>, and at last the default registry. Only configured registries can be named.
 /// </summary>
-public sealed class Doors
+internal sealed class Doors
 {
     private const string DockerHub = "docker.io";
 
     private readonly Dictionary<string, Upstream> _byName;
+    private readonly Dictionary<string, Upstream> _byHost;
+    private readonly Dictionary<string, Upstream> _byNamespace;
     private readonly Upstream? _default;
 
-    /// <param name="upstreams">Every registry that may be pulled through.</param>
-    /// <param name="defaultUpstream">Where names go that name no registry, if anywhere.</param>
-    public Doors(IEnumerable<Upstream> upstreams, Upstream? defaultUpstream)
+    /// <param name="doors">Every registry that may be pulled through, in the order of the configuration.</param>
+    public Doors(IReadOnlyList<Door> doors)
     {
-        _byName = upstreams.ToDictionary(upstream => upstream.Name);
-        _default = defaultUpstream;
+        _byName = doors.ToDictionary(door => door.Upstream.Name, door => door.Upstream);
         if (_byName.TryGetValue(DockerHub, out var hub))
         {
             _byName["index.docker.io"] = hub;
             _byName["registry-1.docker.io"] = hub;
         }
+
+        _byHost = doors.Where(door => door.Host is not null)
+            .ToDictionary(door => door.Host!, door => door.Upstream, StringComparer.OrdinalIgnoreCase);
+        _byNamespace = new Dictionary<string, Upstream>(_byName, StringComparer.OrdinalIgnoreCase);
+        // A registry behind a path is only a part of what its host's name means to a client.
+        foreach (var door in doors.Where(door => door.Url.AbsolutePath == "/"))
+        {
+            _byNamespace.TryAdd(door.Url.Authority, door.Upstream);
+            _byNamespace.TryAdd($"{door.Url.Host}:{door.Url.Port}", door.Upstream);
+        }
+
+        _default = doors.FirstOrDefault(door => door.Default)?.Upstream;
     }
 
-    /// <summary>The registry that something before <c>/v2/</c> names, if it does.</summary>
-    public Upstream? FindPrefix(string? prefix) => prefix is null ? null : _byName.GetValueOrDefault(prefix);
+    /// <summary>Whether a segment of a path names a registry.</summary>
+    public bool IsRegistry(string segment) => _byName.ContainsKey(segment);
+
+    public Upstream? FindNamespace(string ns) => _byNamespace.GetValueOrDefault(ns);
+
+    /// <summary>The registry that the whole request is about, where something before or behind the path's repository says so.</summary>
+    public Upstream? FindRegistry(Entrance entrance) =>
+        FindOutside(entrance) ?? (entrance.Namespace is null ? null : FindNamespace(entrance.Namespace));
 
     /// <summary>The repository that a request means, or null where it means no configured registry.</summary>
-    public UpstreamRepository? Find(string? prefix, RepositoryName name)
+    public UpstreamRepository? Find(Entrance entrance, RepositoryName name)
     {
-        if (prefix is not null)
+        if (FindOutside(entrance) is { } named)
         {
-            return FindPrefix(prefix) is { } named ? RepositoryOf(named, name) : null;
+            return RepositoryOf(named, name);
         }
 
         var text = name.ToString();
@@ -45,10 +81,14 @@ public sealed class Doors
             return RepositoryOf(first, rest);
         }
 
+        var meant = entrance.Namespace is null ? _default : FindNamespace(entrance.Namespace);
         // Docker Hub has no names with a dot before the slash: this is another registry's, whose names are no business of Docker Hub's.
-        var isForeign = _default?.Name == DockerHub && slash > 0 && text.AsSpan(0, slash).Contains('.');
-        return _default is null || isForeign ? null : RepositoryOf(_default, name);
+        var isForeign = meant?.Name == DockerHub && slash > 0 && text.AsSpan(0, slash).Contains('.');
+        return meant is null || isForeign ? null : RepositoryOf(meant, name);
     }
+
+    private Upstream? FindOutside(Entrance entrance) =>
+        entrance.Prefix is not null ? _byName.GetValueOrDefault(entrance.Prefix) : _byHost.GetValueOrDefault(entrance.Host);
 
     /// <summary>Docker Hub keeps its official images under <c>library/</c>, and lets people leave that out.</summary>
     private static UpstreamRepository RepositoryOf(Upstream upstream, RepositoryName name) =>

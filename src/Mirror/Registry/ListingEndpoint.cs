@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -9,9 +10,13 @@ using Mirror.Storage;
 
 namespace Mirror.Registry;
 
-/// <summary>Tags of a repository (distribution spec, end-8) and the catalog, page by page.</summary>
-internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
+/// <summary>Tags of a repository (distribution spec, end-8), what refers to a manifest (end-12), and the catalog, page by page.</summary>
+internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, Metadata metadata)
 {
+    // Media types have a plus sign, which stays one.
+    private static readonly ListingJson Json =
+        new(new JsonSerializerOptions(ListingJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     private const int DefaultPage = 100;
     private const int LargestPage = 1000;
 
@@ -48,6 +53,43 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         }
     }
 
+    public async Task ReferrersAsync(HttpContext http, UpstreamRepository repository, Digest subject)
+    {
+        // Many clients read the first page only, so it is a large one.
+        if (!TryReadPage(http.Request, out var n, out var last, LargestPage))
+        {
+            await RegistryError.PageInvalid.WriteAsync(http);
+            return;
+        }
+
+        switch (await referrers.GetAsync(repository, subject, http.RequestAborted))
+        {
+            case RemoteAnswer<Tagged<IReadOnlyList<Descriptor>>>.Found(var (all, stale)):
+                if (stale)
+                {
+                    RegistryHeaders.AddStale(http.Response);
+                }
+
+                var filter = http.Request.Query["artifactType"].ToString();
+                if (filter.Length > 0)
+                {
+                    http.Response.Headers["OCI-Filters-Applied"] = "artifactType";
+                }
+
+                var wanted = all.Where(referrer => filter.Length == 0 || referrer.ArtifactType == filter).ToList();
+                // Behind one that is gone by now comes everything: better twice than not at all.
+                var rest = wanted[(wanted.FindIndex(referrer => referrer.Digest.ToString() == last) + 1)..];
+                DescriptorBody[] page = [.. rest.Take(n).Select(DescriptorBody.Of)];
+                AddLink(http, rest.Count > n, n, [.. page.Select(descriptor => descriptor.Digest)]);
+                await WriteAsync(http, new IndexBody(2, MediaTypes.OciIndex, page), Json.IndexBody, MediaTypes.OciIndex);
+                break;
+
+            case RemoteAnswer<Tagged<IReadOnlyList<Descriptor>>>.Failed(var failure):
+                await RegistryError.WriteAsync(http, failure, RegistryError.NameUnknown);
+                break;
+        }
+    }
+
     /// <summary>What is here, of one registry, or of all under names that reach it whatever the default is. Upstreams are not asked.</summary>
     public async Task CatalogAsync(HttpContext http, Upstream? only)
     {
@@ -64,11 +106,11 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         await WriteAsync(http, new CatalogBody(names), ListingJson.Default.CatalogBody);
     }
 
-    private static bool TryReadPage(HttpRequest request, out int n, out string? last)
+    private static bool TryReadPage(HttpRequest request, out int n, out string? last, int size = DefaultPage)
     {
         var text = request.Query["n"].ToString();
         last = request.Query["last"].ToString() is { Length: > 0 } given ? given : null;
-        n = DefaultPage;
+        n = size;
         if (text.Length == 0)
         {
             return true;
@@ -83,19 +125,18 @@ internal sealed class ListingEndpoint(TagCache tags, Metadata metadata)
         return true;
     }
 
-    /// <summary>The next page, at the path by which the client came.</summary>
     private static void AddLink(HttpContext http, bool more, int n, string[] names)
     {
         if (more && names.Length > 0)
         {
-            http.Response.Headers.Link = $"<{http.Request.Path}?n={n}&last={Uri.EscapeDataString(names[^1])}>; rel=\"next\"";
+            RegistryHeaders.AddNextPage(http, n, names[^1]);
         }
     }
 
-    private static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type)
+    private static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, type);
-        http.Response.Headers.ContentType = MediaTypes.Json;
+        http.Response.Headers.ContentType = mediaType;
         http.Response.ContentLength = bytes.Length;
         if (HttpMethods.IsGet(http.Request.Method))
         {
@@ -108,7 +149,22 @@ internal sealed record TagsBody(string Name, IReadOnlyList<string> Tags);
 
 internal sealed record CatalogBody(IReadOnlyList<string> Repositories);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+internal sealed record IndexBody(int SchemaVersion, string MediaType, IReadOnlyList<DescriptorBody> Manifests);
+
+internal sealed record DescriptorBody(
+    string MediaType, string Digest, long Size, string? ArtifactType, IReadOnlyDictionary<string, string>? Annotations)
+{
+    public static DescriptorBody Of(Descriptor descriptor) => new(
+        descriptor.MediaType,
+        descriptor.Digest.ToString(),
+        descriptor.Size,
+        descriptor.ArtifactType,
+        descriptor.Annotations.Count > 0 ? descriptor.Annotations : null);
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TagsBody))]
 [JsonSerializable(typeof(CatalogBody))]
+[JsonSerializable(typeof(IndexBody))]
 internal sealed partial class ListingJson : JsonSerializerContext;

@@ -11,7 +11,7 @@ namespace Mirror.Registry;
 /// and otherwise a broken connection, which no client can take for a complete answer.
 /// </summary>
 internal sealed partial class RegistryApi(
-    Doors doors, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
+    Doors doors, Loops loops, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
 {
     public async Task HandleAsync(HttpContext http)
     {
@@ -56,8 +56,13 @@ internal sealed partial class RegistryApi(
 
     private Task RouteAsync(HttpContext http)
     {
-        var route = Route.Parse(http.Request.Path.Value ?? "");
-        if (route is Route.Nothing || (route.Prefix is not null && doors.FindPrefix(route.Prefix) is null))
+        if (loops.IsLoop(http.Request))
+        {
+            return RegistryError.LoopDetected.WriteAsync(http, "a registry's url leads back to this mirror: `mirror config show` has them all");
+        }
+
+        var route = Route.Parse(http.Request.Path.Value ?? "", doors.IsRegistry);
+        if (route is Route.Nothing)
         {
             return RegistryError.NotFound.WriteAsync(http);
         }
@@ -67,25 +72,50 @@ internal sealed partial class RegistryApi(
             return RegistryError.Unsupported.WriteAsync(http, "this is a mirror: it can be pulled from", ("Allow", "GET, HEAD"));
         }
 
+        var entrance = Entrance.Of(http.Request, route);
         var head = HttpMethods.IsHead(http.Request.Method);
         return route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
-            Route.Catalog => listings.CatalogAsync(http, doors.FindPrefix(route.Prefix)),
-            Route.Tags(var name) => InRepositoryAsync(http, route, name, repository => listings.TagsAsync(http, repository, name)),
-            Route.Blob(var name, var digest) => InRepositoryAsync(http, route, name, repository =>
+            Route.Catalog => CatalogAsync(http, entrance),
+            Route.Tags(var name) => InRepositoryAsync(http, entrance, name, repository => listings.TagsAsync(http, repository, name)),
+            Route.Referrers(var name, var subject) =>
+                InRepositoryAsync(http, entrance, name, repository => listings.ReferrersAsync(http, repository, subject)),
+            Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, repository =>
                 head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
-            Route.Manifest(var name, var reference) => InRepositoryAsync(http, route, name, repository =>
+            Route.Manifest(var name, var reference) => InRepositoryAsync(http, entrance, name, repository =>
                 head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }
 
-    private Task InRepositoryAsync(HttpContext http, Route route, RepositoryName name, Func<UpstreamRepository, Task> answer) =>
-        doors.Find(route.Prefix, name) is { } repository
-            ? answer(repository)
-            : RegistryError.NameUnknown.WriteAsync(http, "the name belongs to no configured registry");
+    private Task InRepositoryAsync(HttpContext http, Entrance entrance, RepositoryName name, Func<UpstreamRepository, Task> answer)
+    {
+        if (doors.Find(entrance, name) is not { } repository)
+        {
+            return NoRegistryAsync(http, entrance);
+        }
+
+        if (entrance.Namespace is { } ns && doors.FindNamespace(ns) == repository.Upstream)
+        {
+            RegistryHeaders.AddNamespace(http.Response, ns);
+        }
+
+        return answer(repository);
+    }
+
+    private Task CatalogAsync(HttpContext http, Entrance entrance)
+    {
+        var registry = doors.FindRegistry(entrance);
+        return registry is null && entrance.Namespace is not null ? NoRegistryAsync(http, entrance) : listings.CatalogAsync(http, registry);
+    }
+
+    private Task NoRegistryAsync(HttpContext http, Entrance entrance) => RegistryError.NameUnknown.WriteAsync(
+        http,
+        entrance.Namespace is { } ns && doors.FindNamespace(ns) is null
+            ? "the registry that ns names is not configured here"
+            : "the name belongs to no configured registry");
 
     private static async Task PingAsync(HttpContext http)
     {

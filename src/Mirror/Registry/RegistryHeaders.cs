@@ -9,6 +9,13 @@ internal static class RegistryHeaders
 {
     public static void Add(HttpResponse response) => response.Headers["Docker-Distribution-API-Version"] = "registry/2.0";
 
+    /// <summary>Of which registry an answer speaks, good or bad, in the words of the client that asked for it with <c>ns</c>.</summary>
+    public static void AddNamespace(HttpResponse response, string ns) => response.OnStarting(() =>
+    {
+        response.Headers["OCI-Namespace"] = ns;
+        return Task.CompletedTask;
+    });
+
     /// <summary>What names content that never changes. The Content-Type is exact: a charset would break clients.</summary>
     public static void AddContent(HttpResponse response, Digest digest, string mediaType)
     {
@@ -19,6 +26,14 @@ internal static class RegistryHeaders
 
     /// <summary>An old tag, because upstream could not be asked (RFC 7234, 5.5.1).</summary>
     public static void AddStale(HttpResponse response) => response.Headers.Warning = "110 - \"Response is Stale\"";
+
+    /// <summary>Where the next page is: at the path by which the client came, with what else it asked for.</summary>
+    public static void AddNextPage(HttpContext http, int n, string last)
+    {
+        var others = http.Request.Query.Where(pair => pair.Key is "ns" or "artifactType").SelectMany(
+            pair => pair.Value.Select(value => $"&{pair.Key}={Uri.EscapeDataString(value ?? "")}"));
+        http.Response.Headers.Link = $"<{http.Request.Path}?n={n}&last={Uri.EscapeDataString(last)}{string.Concat(others)}>; rel=\"next\"";
+    }
 
     /// <summary>Whether the client already has it.</summary>
     public static bool IsNotModified(HttpRequest request, Digest digest)

@@ -27,6 +27,9 @@ internal abstract record Route
     /// <summary>end-8</summary>
     public sealed record Tags(RepositoryName Name) : Route;
 
+    /// <summary>end-12</summary>
+    public sealed record Referrers(RepositoryName Name, Digest Subject) : Route;
+
     /// <summary>Docker's listing of repositories; the spec reserves the name.</summary>
     public sealed record Catalog : Route;
 
@@ -37,10 +40,13 @@ internal abstract record Route
     public sealed record Wrong(RegistryError Error) : Route;
 
     /// <param name="path">Decoded, with its leading slash.</param>
-    public static Route Parse(string path) => path.Split('/') switch
+    /// <param name="isRegistry">Whether a segment names a registry.</param>
+    public static Route Parse(string path, Func<string, bool> isRegistry) => path.Split('/') switch
     {
+        // What containerd makes of a mirror that is given as https://mirror/v2/ghcr.io: it adds another /v2.
+        ["", "v2", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
         ["", "v2", .. var rest] => OfRest(rest),
-        ["", { Length: > 0 } prefix, "v2", .. var rest] => OfRest(rest) with { Prefix = prefix },
+        ["", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
         _ => new Nothing(),
     };
 
@@ -51,6 +57,9 @@ internal abstract record Route
         [.. var name, "tags", "list"] => Named(name, parsed => new Tags(parsed)),
         [.. var name, "blobs", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
             ? new Blob(parsed, d)
+            : new Wrong(RegistryError.DigestInvalid)),
+        [.. var name, "referrers", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
+            ? new Referrers(parsed, d)
             : new Wrong(RegistryError.DigestInvalid)),
         [.. var name, "manifests", var reference] => Named(name, parsed => Reference.TryParse(reference, out var r)
             ? new Manifest(parsed, r)

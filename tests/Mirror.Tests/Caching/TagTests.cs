@@ -168,6 +168,7 @@ public sealed class TagTests
 
         Assert.Equal(404, (await scene.GetRawAsync(scene.TagPath)).Status);
         await scene.Upstream.StopAsync();
+        scene.Mirror.Time.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal(502, (await scene.GetRawAsync(scene.TagPath)).Status);
         await scene.GetExactlyAsync(Scene.ManifestPath(scene.Image.Digest.ToString()), scene.Image.Manifest);
     }
@@ -210,19 +211,114 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task A_listing_is_upstreams_and_without_it_the_cached_tags_marked_as_stale()
+    public async Task A_listing_is_upstreams_and_without_it_what_it_said_or_else_the_cached_tags_marked_as_stale()
     {
         await using var scene = await WarmAsync();
         scene.Upstream.Tag(Scene.Repository, "never-pulled", scene.Image.Digest);
         var path = $"/v2/{Scene.Repository}/tags/list";
 
         var live = await scene.GetRawAsync(path);
+        scene.Mirror.Time.Advance(Freshness);
         await scene.Upstream.StopAsync();
+        var said = await scene.GetRawAsync(path);
+        await scene.Mirror.RestartAsync();
         var cached = await scene.GetRawAsync(path);
 
         Assert.Equal("""{"name":"library/alpine","tags":["3.20","never-pulled"]}""", live.Text);
+        Assert.Equal(live.Text, said.Text);
         Assert.Equal("""{"name":"library/alpine","tags":["3.20"]}""", cached.Text);
-        Assert.StartsWith("110 ", cached.Head.Headers["Warning"], StringComparison.Ordinal);
+        Assert.All([said, cached], answer => Assert.StartsWith("110 ", answer.Head.Headers["Warning"], StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_page_of_a_listing_is_asked_for_once_while_it_is_fresh()
+    {
+        await using var scene = await WarmAsync();
+        scene.Upstream.Tag(Scene.Repository, "a", scene.Image.Digest);
+        string[] pages = ["?n=1", "?n=2", "?n=1&last=3.20", ""];
+
+        var first = new List<string>();
+        foreach (var page in pages)
+        {
+            first.Add((await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list{page}")).Text);
+        }
+
+        scene.Upstream.Tag(Scene.Repository, "b", scene.Image.Digest);
+        foreach (var (page, text) in pages.Zip(first))
+        {
+            Assert.Equal(text, (await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list{page}")).Text);
+        }
+
+        Assert.Equal(pages.Length, scene.Upstream.Requests.Count);
+        scene.Mirror.Time.Advance(Freshness);
+        Assert.Contains("\"b\"", (await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list")).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_tag_that_upstream_does_not_have_is_asked_about_once_in_five_seconds()
+    {
+        await using var scene = await Scene.StartAsync();
+        var signature = $"sha256-{scene.Image.Digest.Hex}.sig";
+
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal(404, (await scene.GetRawAsync(Scene.ManifestPath(signature))).Status);
+            using var head = await scene.Mirror.HeadAsync(Scene.ManifestPath(signature));
+            Assert.Equal(404, (int)head.StatusCode);
+        }
+
+        Assert.Single(scene.Upstream.Requests);
+        scene.Upstream.Tag(Scene.Repository, signature, scene.Image.Digest);
+        scene.Mirror.Time.Advance(TimeSpan.FromSeconds(5));
+        await scene.GetExactlyAsync(Scene.ManifestPath(signature), scene.Image.Manifest);
+    }
+
+    [Fact]
+    public async Task Only_a_registrys_own_404_is_remembered()
+    {
+        await using var scene = await Scene.StartAsync();
+        Behaviour[] others =
+        [
+            Behaviour.Status(404, "404 page not found", ("Content-Type", "text/plain")), Behaviour.Status(500), Behaviour.Status(429),
+            Behaviour.Status(401), Behaviour.Status(403), Behaviour.HangUp,
+        ];
+
+        foreach (var behaviour in others)
+        {
+            scene.Upstream.On(_ => true).Do(behaviour, Behaviour.NoHeader("Docker-Distribution-API-Version"));
+            Assert.NotEqual(404, (await scene.GetRawAsync(scene.TagPath)).Status);
+            scene.Upstream.Behave();
+            Assert.Equal(200, (await scene.GetRawAsync(scene.TagPath)).Status);
+            scene.Upstream.Untag(Scene.Repository, Scene.Tag);
+            scene.Mirror.Time.Advance(Freshness);
+            Assert.Equal(404, (await scene.GetRawAsync(scene.TagPath)).Status);
+            scene.Upstream.Tag(Scene.Repository, Scene.Tag, scene.Image.Digest);
+            scene.Mirror.Time.Advance(TimeSpan.FromSeconds(5));
+        }
+    }
+
+    [Fact]
+    public async Task An_immutable_tag_that_is_here_is_never_asked_about_again()
+    {
+        await using var upstream = await FakeRegistry.StartAsync();
+        var image = TestImage.Create(seed: 5);
+        upstream.Add(Scene.Repository, image, "v1.2.3", "latest");
+        await using var mirror = await MirrorHost.StartAsync(
+            [MirrorHost.Registry("docker.io", upstream) with { Default = true, ImmutableTags = [TagPattern.Parse("v*.*.*")] }]);
+        foreach (var tag in new[] { "v1.2.3", "latest" })
+        {
+            Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, Scene.ManifestPath(tag))).Status);
+        }
+
+        upstream.ClearRequests();
+        upstream.Add(Scene.Repository, Newer, "v1.2.3", "latest");
+        mirror.Time.Advance(TimeSpan.FromDays(1000));
+
+        var immutable = await RawHttp.GetAsync(mirror.Url, Scene.ManifestPath("v1.2.3"));
+        Assert.Equal(image.Manifest.Content.ToArray(), immutable.Body);
+        Assert.False(immutable.Head.Headers.ContainsKey("Warning"));
+        Assert.Empty(upstream.Requests);
+        Assert.Equal(Newer.Manifest.Content.ToArray(), (await RawHttp.GetAsync(mirror.Url, Scene.ManifestPath("latest"))).Body);
     }
 
     [Fact]

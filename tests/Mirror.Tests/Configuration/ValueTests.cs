@@ -167,4 +167,67 @@ public sealed class ValueTests
     [InlineData("")]
     public void A_realm_is_a_host_and_perhaps_a_port(string realm) =>
         Assert.Contains("is not a host", Fault($"registries: {{ a: {{ realms: ['{realm}'] }} }}"), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_host_belongs_to_one_registry() => Assert.Equal(
+        ["mirror.yml:1:53: registries.b.host: 'a' has this host already: each needs its own"],
+        Faults("registries: { a: { host: Hub.mirror.example }, b: { host: hub.mirror.example }, c: { host: other } }"));
+
+    [Theory]
+    [InlineData("hub.mirror.example:443")]
+    [InlineData("https://hub.mirror.example")]
+    [InlineData("")]
+    public void A_host_that_is_no_name_is_a_fault(string host) =>
+        Assert.Contains("is not a host's name", Fault($"registries: {{ a: {{ host: '{host}', url: 'https://x' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.1:5000", true)]
+    [InlineData("127.0.0.1:5000", "http://localhost:5000", true)]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.1:5001", false)]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.2:5000", false)]
+    [InlineData("127.0.0.1:5000", "http://registry.example.com:5000", false)]
+    [InlineData("0.0.0.0:443", "https://localhost/v2", true)]
+    [InlineData("*:5000", "http://[::1]:5000", true)]
+    [InlineData("localhost:5000", "http://127.0.0.1:5000", true)]
+    [InlineData("10.0.0.1:5000", "http://10.0.0.1:5000", true)]
+    [InlineData("10.0.0.1:5000", "http://localhost:5000", false)]
+    [InlineData("[::1]:5000", "http://[::1]:5000", true)]
+    public void A_registry_where_Mirror_itself_listens_is_a_fault(string listen, string url, bool isFault)
+    {
+        var yaml = $"registries: {{ a: {{ url: '{url}' }} }}\nserver: {{ listen: '{listen}' }}";
+
+        if (isFault)
+        {
+            Assert.Equal("mirror.yml:1:20: registries.a.url: this is where Mirror itself listens: write the registry's own address", Fault(yaml));
+        }
+        else
+        {
+            Load(yaml);
+        }
+    }
+
+    [Theory]
+    [InlineData("v 1")]
+    [InlineData("-*")]
+    [InlineData("[ab]")]
+    [InlineData("a/b")]
+    [InlineData("")]
+    public void A_pattern_that_no_tag_can_match_is_a_fault(string pattern) =>
+        Assert.Contains("is not a pattern for tags", Fault($"registries: {{ a: {{ immutableTags: ['{pattern}'], url: 'https://x' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("v*.*.*", "v1.2.3", true)]
+    [InlineData("v*.*.*", "v1.2", false)]
+    [InlineData("v*.*.*", "v1.2.3-rc.1", true)]
+    [InlineData("*", "latest", true)]
+    [InlineData("20??-*", "2026-11", true)]
+    [InlineData("20??-*", "202-11", false)]
+    [InlineData("a", "a", true)]
+    [InlineData("a", "ab", false)]
+    [InlineData("*a", "aba", true)]
+    [InlineData("a*", "ba", false)]
+    [InlineData("*a*b", "xaxbxb", true)]
+    [InlineData("a?", "a", false)]
+    public void A_pattern_matches_whole_tags(string pattern, string tag, bool matches) =>
+        Assert.Equal(matches, Oci.TagPattern.Parse(pattern).Matches(Oci.Tag.Parse(tag)));
 }

@@ -56,6 +56,21 @@ internal static class Kinds
         host => host,
         () => Text(@"^[A-Za-z0-9.\-:\[\]]+$"));
 
+    /// <summary>A host without a port.</summary>
+    public static Kind<string> HostName { get; } = new(
+        text => Host.Parse(text) is { Fault: null, Value: var host } && !host.AsSpan()[(host.IndexOf(']', StringComparison.Ordinal) + 1)..].Contains(':')
+            ? Parsed.Right(host)
+            : Parsed.Wrong<string>("is not a host's name: write hub.mirror.example.com, without a port"),
+        host => host,
+        () => Text(@"^([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])$"));
+
+    public static Kind<TagPattern> TagPattern { get; } = new(
+        text => Oci.TagPattern.TryParse(text, out var pattern)
+            ? Parsed.Right(pattern)
+            : Parsed.Wrong<TagPattern>("is not a pattern for tags: write v*.*.* or 20??-*"),
+        pattern => pattern.ToString(),
+        () => Text(@"^[A-Za-z0-9_*?][A-Za-z0-9_.*?\-]{0,127}$"));
+
     // A colon ends the name in an Authorization header (RFC 7617, section 2).
     public static Kind<string> Username { get; } = new(
         text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a name, or remove the key")
