@@ -24,7 +24,7 @@ internal sealed record Arguments(int Rounds, bool Quick, IReadOnlyList<Case> Cas
                 rounds = n;
                 i++;
             }
-            else if (Case.All.Where(@case => @case.Name.StartsWith(args[i], StringComparison.Ordinal)).ToList() is { Count: > 0 } named)
+            else if (CasesOf(args[i]) is { Count: > 0 } named)
             {
                 cases.AddRange(named.Except(cases));
             }
@@ -38,4 +38,9 @@ internal sealed record Arguments(int Rounds, bool Quick, IReadOnlyList<Case> Cas
         arguments = new Arguments(rounds ?? (quick ? 1 : 5), quick, cases.Count == 0 ? Case.All : cases);
         return true;
     }
+
+    /// <summary>The case of that name; else those whose names begin so.</summary>
+    private static List<Case> CasesOf(string name) => Case.All.Where(@case => @case.Name == name).ToList() is { Count: > 0 } exact
+        ? exact
+        : [.. Case.All.Where(@case => @case.Name.StartsWith(name, StringComparison.Ordinal))];
 }

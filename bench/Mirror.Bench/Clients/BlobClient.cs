@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -14,9 +15,10 @@ internal readonly record struct Pulled(double Seconds, double FirstByte, long By
 /// <summary>
 /// Clients that pull one blob, each on a thread and a connection of its own, with blocking reads: nothing is between the socket and the clock.
 /// </summary>
-internal static class BlobClient
+internal static partial class BlobClient
 {
     private const int BufferSize = 256 * 1024;
+    private const int Truncate = 0x20;    // MSG_TRUNC, tcp(7)
 
     /// <summary>Pulls a blob <paramref name="times"/> times with each of some clients, which all begin at once.</summary>
     public static Pulled Pull(IPEndPoint server, string path, int clients, int times, CancellationToken stopping)
@@ -98,7 +100,8 @@ internal static class BlobClient
         double? firstByte = received > 0 ? Stopwatch.GetElapsedTime(asked).TotalMilliseconds : null;
         while (received < length)
         {
-            var read = Receive(socket, buffer);
+            // Without a hash to make of it the kernel drops what came: a client's copy would compete with the servers for the cores.
+            var read = hash is null ? Drop(socket, (int)Math.Min(buffer.Length, length - received)) : Receive(socket, buffer);
             firstByte ??= Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
             hash?.AppendData(buffer.AsSpan(0, read));
             received += read;
@@ -107,9 +110,13 @@ internal static class BlobClient
         return (firstByte ?? 0, received);
     }
 
-    private static int Receive(Socket socket, Span<byte> buffer)
-    {
-        var read = socket.Receive(buffer);
-        return read > 0 ? read : throw new InvalidDataException("The connection was closed in the middle.");
-    }
+    private static int Receive(Socket socket, Span<byte> buffer) => Some(socket.Receive(buffer));
+
+    private static int Drop(Socket socket, int length) => Some((int)Drop((int)socket.Handle, 0, (nuint)length, Truncate));
+
+    private static int Some(int read) => read > 0 ? read : throw new InvalidDataException("The connection was closed in the middle.");
+
+    [LibraryImport("libc", EntryPoint = "recv")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint Drop(int socket, nint buffer, nuint length, int flags);
 }
