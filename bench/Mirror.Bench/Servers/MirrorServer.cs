@@ -1,0 +1,27 @@
+using System.Net;
+
+namespace Mirror.Bench.Servers;
+
+/// <summary>Mirror with one registry. Its tags stay fresh: how a fresh tag is answered is what is measured.</summary>
+internal sealed class MirrorServer(string folder, IPEndPoint upstream) : Server("Mirror", folder)
+{
+    protected override string Program => Environment.GetEnvironmentVariable("MIRROR_PROGRAM")
+        ?? throw new InvalidOperationException("MIRROR_PROGRAM says where the program is; bench/run.sh sets it.");
+
+    protected override string[] Arguments => ["serve", "--config", Path.Combine(Folder, "mirror.yml")];
+
+    protected override void WriteConfiguration() => File.WriteAllText(Path.Combine(Folder, "mirror.yml"), $"""
+        server:
+          listen: {Address}
+        storage:
+          path: {Folder}/data
+        registries:
+          upstream:
+            url: http://{upstream}
+            default: true
+            tagFreshness: 7d
+        observability:
+          log:
+            level: error
+        """);
+}
