@@ -43,7 +43,11 @@ public abstract record RemoteFailure(string Why)
     public sealed record Throttled(TimeSpan? RetryAfter, string Why) : RemoteFailure(Why);
 
     /// <summary>Nothing can be said about whether it exists.</summary>
-    public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why);
+    public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why)
+    {
+        /// <summary>How long the registry wants to be left alone, if it said (503).</summary>
+        public TimeSpan? RetryAfter { get; init; }
+    }
 }
 
 public enum UnavailableReason
@@ -62,6 +66,9 @@ public enum UnavailableReason
 
     /// <summary>A status that says the registry does not know this kind of request (400, 405, 501 …).</summary>
     Unsupported,
+
+    /// <summary>It was not asked: it has failed several times in the last seconds.</summary>
+    BreakerOpen,
 
     /// <summary>We refuse to go where the answer leads: a forbidden redirect or address.</summary>
     Forbidden,

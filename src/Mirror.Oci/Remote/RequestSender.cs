@@ -6,6 +6,8 @@ namespace Mirror.Oci.Remote;
 /// <summary>A question to a registry: asked again after a challenge or a redirect, so kept apart from the message that carries it.</summary>
 internal sealed record RemoteRequest(HttpMethod Method, Uri Target, string Scope)
 {
+    public RemotePatience Patience { get; init; }
+
     public string? Accept { get; init; }
 
     public RangeHeaderValue? Range { get; init; }
@@ -18,13 +20,19 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 {
     private const int MaxRedirects = 5;
 
+    private readonly Attempts _attempts = new(options.Name, time);
+
+    /// <summary>An answer in our terms, after as many attempts as the request's patience allows: a success is Found, its body still unread.</summary>
+    public Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken) =>
+        _attempts.MakeAsync(token => SendOnceAsync(request, token), request.Patience, cancellationToken);
+
     /// <summary>
     /// (1) authorize as the registry has asked for before; where that can not be done, perhaps it no longer asks
     /// (2) send, following redirects
     /// (3) after a challenge, authorize and send once more
-    /// (4) turn the status into an answer: a success is Found, its body still unread
+    /// (4) turn the status into an answer
     /// </summary>
-    public async Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<HttpResponseMessage>> SendOnceAsync(RemoteRequest request, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {

@@ -31,7 +31,8 @@ internal sealed class RemoteScene : IAsyncDisposable
         var registry = await FakeRegistry.StartAsync();
         var image = TestImage.Create(layers: 1, layerSize: 1000, seed: 1);
         registry.Add(Repository, image, Tag.ToString());
-        var time = new ManualTime();
+        // The waits between attempts are over at once.
+        var time = new ManualTime { ShortWait = TimeSpan.FromMilliseconds(800) };
         var options = new RemoteRegistryOptions
         {
             Name = "upstream",
