@@ -32,6 +32,9 @@ public sealed class RemoteRegistry : IDisposable
 
     public string Name => _options.Name;
 
+    /// <summary>What the registry last said of our quota; null where it never did.</summary>
+    public RateLimit? RateLimit => _sender.RateLimit;
+
     /// <summary>
     /// What a tag points to: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
     /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).

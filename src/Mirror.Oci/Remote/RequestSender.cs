@@ -22,6 +22,11 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 
     private readonly Attempts _attempts = new(options.Name, time);
 
+    private volatile RateLimit? _rateLimit;
+
+    /// <summary>What the registry last said of our quota; null where it never did.</summary>
+    public RateLimit? RateLimit => _rateLimit;
+
     /// <summary>An answer in our terms, after as many attempts as the request's patience allows: a success is Found, its body still unread.</summary>
     public Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken) =>
         _attempts.MakeAsync(token => SendOnceAsync(request, token), request.Patience, cancellationToken);
@@ -46,6 +51,11 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
             if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
             {
                 return answer;
+            }
+
+            if (IsFromRegistry(response))
+            {
+                _rateLimit = RateLimit.Find(response, time.GetUtcNow()) ?? _rateLimit;
             }
 
             if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))

@@ -13,6 +13,8 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
 
     public Freshness Freshness => freshness;
 
+    public RateLimit? RateLimit => remote.RateLimit;
+
     /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>
     public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
     {
