@@ -90,11 +90,18 @@ public sealed class MirrorServer : IAsyncDisposable
             Name = registry.Name,
             Url = registry.Url,
             Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
+            DockerConfig = registry.Credentials == CredentialSource.Docker ? DockerConfigPath() : null,
             Realms = registry.Realms,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
         return (remote, new Freshness(registry.TagFreshness, registry.ServeStale));
     }
+
+    private static string DockerConfigPath() => Path.Combine(
+        Environment.GetEnvironmentVariable("DOCKER_CONFIG") is { Length: > 0 } folder
+            ? folder
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker"),
+        "config.json");
 
     private static WebApplication BuildWeb(ServerOptions options, ILoggerFactory loggers)
     {

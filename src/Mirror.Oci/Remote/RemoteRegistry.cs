@@ -26,7 +26,9 @@ public sealed class RemoteRegistry : IDisposable
         _options = options;
         _time = time;
         _transport = Transport.Create(options);
-        _sender = new RequestSender(options, _transport, new Authenticator(options, new BearerTokens(options, _transport, time)), time);
+        var credentials = new RegistryCredentials(options, time);
+        var tokens = new BearerTokens(options, credentials, _transport, time);
+        _sender = new RequestSender(options, _transport, new Authenticator(options, credentials, tokens), time);
         _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
     }
 

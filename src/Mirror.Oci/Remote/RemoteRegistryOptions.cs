@@ -17,6 +17,9 @@ public sealed record RemoteRegistryOptions
 
     public BasicCredentials? Credentials { get; init; }
 
+    /// <summary>Docker's <c>config.json</c>, which has the credentials in place of <see cref="Credentials"/>. It need not exist.</summary>
+    public string? DockerConfig { get; init; }
+
     /// <summary>Token servers (<c>host</c> or <c>host:port</c>), beside the registry's own host and known pairs, that may see the credentials.</summary>
     public IReadOnlyList<string> Realms { get; init; } = [];
 

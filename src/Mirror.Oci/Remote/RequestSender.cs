@@ -60,7 +60,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 
             if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))
             {
-                return authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization.Header);
+                return Authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization);
             }
 
             response.Dispose();

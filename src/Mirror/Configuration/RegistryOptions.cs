@@ -2,6 +2,13 @@ using Mirror.Configuration.Reading;
 
 namespace Mirror.Configuration;
 
+/// <summary>Where credentials are, other than in the configuration itself.</summary>
+public enum CredentialSource
+{
+    /// <summary>In Docker's own configuration, and with the helpers that it names.</summary>
+    Docker,
+}
+
 /// <summary>A registry that Mirror may talk to.</summary>
 public sealed record RegistryOptions
 {
@@ -28,6 +35,9 @@ public sealed record RegistryOptions
     public string? Username { get; init; }
 
     public Secret? Password { get; init; }
+
+    /// <summary>Set only where <see cref="Username"/> is not.</summary>
+    public CredentialSource? Credentials { get; init; }
 
     /// <summary>Token servers, <c>host[:port]</c> in lower case, that may see the credentials. Empty: not said.</summary>
     public IReadOnlyList<string> Realms { get; init; } = [];
@@ -73,6 +83,10 @@ public sealed record RegistryOptions
             "passwordFile",
             Kinds.SecretFileIn(section.Folder),
             "A file that holds the password. A relative path starts at the configuration file's directory.");
+        var credentials = section.FindChoice(
+            "credentials",
+            Kinds.Choice(("docker", CredentialSource.Docker)),
+            "docker: as docker login has left them, in $DOCKER_CONFIG/config.json or ~/.docker/config.json and with credential helpers.");
         CheckCredentials(section);
         return new RegistryOptions
         {
@@ -81,6 +95,7 @@ public sealed record RegistryOptions
             Default = isDefault,
             Username = username,
             Password = password ?? passwordFile?.Content,
+            Credentials = credentials,
             Realms = section.ReadList(
                 "realms",
                 Kinds.Host,
@@ -101,6 +116,11 @@ public sealed record RegistryOptions
 
     private static void CheckCredentials(ConfigurationSection section)
     {
+        if (section.Has("credentials") && (section.Has("username") || section.Has("password") || section.Has("passwordFile")))
+        {
+            section.Fault("credentials", "there is a username or password too: keep one of the two ways");
+        }
+
         if (section.Has("password") && section.Has("passwordFile"))
         {
             section.Fault("passwordFile", "there is a password too: keep one of the two");

@@ -40,8 +40,8 @@ public sealed partial class SampleTests : IDisposable
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);
 
         var registries = Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Registries;
-        Assert.Equal(["docker.io", "ghcr.io", "registry.example.com"], registries.Select(r => r.Name));
-        Assert.Equal([("me", "token"), (null, null), ("mirror", "secret")], registries.Select(r => (r.Username, r.Password?.Reveal())));
+        Assert.Equal(["docker.io", "ghcr.io", "registry.example.com", "lab"], registries.Select(r => r.Name));
+        Assert.Equal([("me", "token"), (null, null), ("mirror", "secret"), (null, null)], registries.Select(r => (r.Username, r.Password?.Reveal())));
     }
 
     [Fact]

@@ -56,6 +56,8 @@ public sealed class SecretTests : IDisposable
 
     [Theory]
     [InlineData("username: me", "username: there is no password: add password or passwordFile")]
+    [InlineData("credentials: docker, username: me, password: x", "credentials: there is a username or password too: keep one of the two ways")]
+    [InlineData("credentials: podman", "credentials: 'podman' can not be this: write docker, or remove the key")]
     [InlineData("password: x", "password: there is no username: add it")]
     [InlineData("passwordFile: /dev/null/x", "passwordFile: there is no username: add it")]
     [InlineData("username: me, password: x, passwordFile: /dev/null/x", "passwordFile: there is a password too: keep one of the two")]

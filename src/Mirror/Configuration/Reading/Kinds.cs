@@ -86,7 +86,8 @@ internal static class Kinds
         text => Array.FindIndex(choices, c => c.Name == text) is >= 0 and var found
             ? Parsed.Right(choices[found].Value)
             : Parsed.Wrong<T>(
-                $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
+                choices is [var only] ? $"can not be this: write {only.Name}, or remove the key"
+                : $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
         value => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name,
         () => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => JsonValue.Create(c.Name))]) });
 
