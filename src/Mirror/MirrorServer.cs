@@ -92,6 +92,9 @@ public sealed class MirrorServer : IAsyncDisposable
             Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
             DockerConfig = registry.Credentials == CredentialSource.Docker ? DockerConfigPath() : null,
             Realms = registry.Realms,
+            CertificateAuthorities = registry.CertificateAuthorities,
+            ClientCertificate = registry.ClientCertificate,
+            Proxy = registry.Proxy,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
         return (remote, new Freshness(registry.TagFreshness, registry.ServeStale));

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Configuration.Reading;
 
 namespace Mirror.Configuration;
@@ -41,6 +42,14 @@ public sealed record RegistryOptions
 
     /// <summary>Token servers, <c>host[:port]</c> in lower case, that may see the credentials. Empty: not said.</summary>
     public IReadOnlyList<string> Realms { get; init; } = [];
+
+    /// <summary>Who may vouch for the registry beside those whom the system trusts.</summary>
+    public X509Certificate2Collection? CertificateAuthorities { get; init; }
+
+    /// <summary>With its private key.</summary>
+    public X509Certificate2? ClientCertificate { get; init; }
+
+    public Uri? Proxy { get; init; }
 
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -101,6 +110,15 @@ public sealed record RegistryOptions
                 Kinds.Host,
                 Defaults.Realms,
                 "Token servers (host or host:port) that may see the credentials, where they are not the registry's own host."),
+            CertificateAuthorities = section.Find(
+                "ca",
+                Pem.CertificatesIn(section.Folder),
+                "A file of PEM certificates of authorities that are trusted for this registry beside the system's.")?.Content,
+            ClientCertificate = ReadClientCertificate(section),
+            Proxy = section.Find(
+                "proxy",
+                Kinds.ProxyUrl,
+                "The proxy through which the registry is reached. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."),
             TagFreshness = section.Read(
                 "tagFreshness",
                 Kinds.Duration,
@@ -112,6 +130,33 @@ public sealed record RegistryOptions
                 Defaults.ServeStale,
                 "How long past that a tag may still be answered while the registry can not be asked."),
         };
+    }
+
+    private static X509Certificate2? ReadClientCertificate(ConfigurationSection section)
+    {
+        var certificate = section.Find(
+            "clientCertificate",
+            Pem.CertificatesIn(section.Folder),
+            "A file with the PEM certificate that is shown to the registry; needs clientKey.");
+        var key = section.Find("clientKey", Pem.KeyIn(section.Folder), "A file with the PEM private key of clientCertificate, not encrypted.");
+        if (section.Has("clientCertificate") != section.Has("clientKey"))
+        {
+            var (there, missing) = section.Has("clientKey") ? ("clientKey", "clientCertificate") : ("clientCertificate", "clientKey");
+            section.Fault(there, $"there is no {missing}: add it");
+        }
+
+        if (certificate is null || key is null)
+        {
+            return null;
+        }
+
+        var pair = Pem.FindPair(certificate.Content[0].ExportCertificatePem(), key.Content);
+        if (pair is null)
+        {
+            section.Fault("clientKey", "the key can not be read, or is not the one of clientCertificate");
+        }
+
+        return pair;
     }
 
     private static void CheckCredentials(ConfigurationSection section)

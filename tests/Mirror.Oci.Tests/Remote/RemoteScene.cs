@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Oci.Remote;
 using Mirror.Testing;
 
@@ -33,9 +34,10 @@ internal sealed class RemoteScene : IAsyncDisposable
             Realms = realms,
         });
 
-    public static async Task<RemoteScene> StartAsync(Func<RemoteRegistryOptions, RemoteRegistryOptions> configure)
+    public static async Task<RemoteScene> StartAsync(
+        Func<RemoteRegistryOptions, RemoteRegistryOptions> configure, X509Certificate2? certificate = null)
     {
-        var registry = await FakeRegistry.StartAsync();
+        var registry = await FakeRegistry.StartAsync(certificate);
         var image = TestImage.Create(layers: 1, layerSize: 1000, seed: 1);
         registry.Add(Repository, image, Tag.ToString());
         // The waits between attempts are over at once.
