@@ -93,12 +93,22 @@ public sealed class MirrorServer : IAsyncDisposable
             Name = registry.Name,
             Url = registry.Url,
             Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
+            DockerConfig = registry.Credentials == CredentialSource.Docker ? DockerConfigPath() : null,
             Realms = registry.Realms,
             Via = via,
+            CertificateAuthorities = registry.CertificateAuthorities,
+            ClientCertificate = registry.ClientCertificate,
+            Proxy = registry.Proxy,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
         return (remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags });
     }
+
+    private static string DockerConfigPath() => Path.Combine(
+        Environment.GetEnvironmentVariable("DOCKER_CONFIG") is { Length: > 0 } folder
+            ? folder
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker"),
+        "config.json");
 
     private static WebApplication BuildWeb(ServerOptions options, ILoggerFactory loggers)
     {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Oci;
 
 namespace Mirror.Testing;
@@ -19,9 +20,9 @@ public sealed class FakeRegistry : FakeServer
         _ownTokens = new TokenService();
     }
 
-    public static async Task<FakeRegistry> StartAsync()
+    public static async Task<FakeRegistry> StartAsync(X509Certificate2? certificate = null)
     {
-        var registry = new FakeRegistry();
+        var registry = new FakeRegistry { Certificate = certificate };
         await registry.ListenAsync();
         return registry;
     }

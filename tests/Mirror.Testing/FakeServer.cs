@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Mirror.Oci;
@@ -29,7 +31,7 @@ public abstract class FakeServer : IAsyncDisposable
     }
 
     /// <summary><c>http://127.0.0.1:port</c>, the same after a restart.</summary>
-    public Uri Url => new($"http://{Host}");
+    public Uri Url => new($"{(Certificate is null ? "http" : "https")}://{Host}");
 
     /// <summary><c>127.0.0.1:port</c>.</summary>
     public string Host => $"127.0.0.1:{_port}";
@@ -125,13 +127,16 @@ public abstract class FakeServer : IAsyncDisposable
         }
     }
 
+    /// <summary>With it the server speaks https, and takes any client certificate.</summary>
+    private protected X509Certificate2? Certificate { get; init; }
+
     private protected abstract Answer AnswerTo(RecordedRequest request);
 
     private WebApplication Build()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
-        builder.WebHost.UseKestrelCore();
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         // Without a buffer a flush returns when the kernel has the bytes. (0 would mean "without a limit".)
         builder.WebHost.UseSockets(options => options.MaxWriteBufferSize = 1);
         builder.WebHost.ConfigureKestrel(options =>
@@ -142,7 +147,18 @@ public abstract class FakeServer : IAsyncDisposable
             options.Limits.MaxRequestBodySize = null;
             options.Limits.MaxRequestHeadersTotalSize = 1024 * 1024;
             options.Limits.KeepAliveTimeout = TimeSpan.FromDays(1);
-            options.Listen(IPAddress.Loopback, _port);
+            options.Listen(IPAddress.Loopback, _port, listen =>
+            {
+                if (Certificate is not null)
+                {
+                    listen.UseHttps(https =>
+                    {
+                        https.ServerCertificate = Certificate;
+                        https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
+                        https.AllowAnyClientCertificate();
+                    });
+                }
+            });
         });
         return builder.Build();
     }
@@ -188,7 +204,10 @@ public abstract class FakeServer : IAsyncDisposable
         var headers = context.Request.Headers.ToDictionary(
             header => header.Key, header => string.Join(", ", header.Value.ToArray()), StringComparer.OrdinalIgnoreCase);
         var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
-        return _log.Add(number => new RecordedRequest(number, new HttpMethod(context.Request.Method), target, headers, body));
+        return _log.Add(number => new RecordedRequest(number, new HttpMethod(context.Request.Method), target, headers, body)
+        {
+            ClientCertificate = context.Connection.ClientCertificate?.Subject,
+        });
     }
 
     private async Task StopListeningAsync()

@@ -16,6 +16,9 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
     {
     }
 
+    /// <summary>Waits of at most this length are over at once, without moving the clock: for waits that no test is about.</summary>
+    public TimeSpan ShortWait { get; set; }
+
     public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -74,6 +77,17 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
         },
         () => $"no timer was armed that is due in {dueIn}; {ArmedTimers} others are");
 
+    /// <summary>The same for a wait that is random in part: a timer that is due in <paramref name="dueIn"/> or less.</summary>
+    public Task TimerArmedWithin(TimeSpan dueIn) => _changed.Until(
+        () =>
+        {
+            lock (_lock)
+            {
+                return _armed.Exists(timer => timer.Due - _now <= dueIn);
+            }
+        },
+        () => $"no timer was armed that is due within {dueIn}; {ArmedTimers} others are");
+
     private Timer? TakeDue(DateTimeOffset target)
     {
         lock (_lock)
@@ -102,6 +116,7 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
 
     private bool Arm(Timer timer, TimeSpan dueTime, TimeSpan period)
     {
+        dueTime = dueTime <= ShortWait && dueTime > TimeSpan.Zero ? TimeSpan.Zero : dueTime;
         lock (_lock)
         {
             if (timer.Disposed)

@@ -24,7 +24,8 @@ public sealed class MirrorHost : IAsyncDisposable
         };
     }
 
-    public ManualTime Time { get; } = new();
+    /// <summary>The waits between attempts at upstream are over at once.</summary>
+    public ManualTime Time { get; } = new() { ShortWait = TimeSpan.FromMilliseconds(800) };
 
     public RecordedLog Log { get; } = new();
 

@@ -36,6 +36,9 @@ public sealed class RecordedRequest
     /// <summary>What was posted; empty for all other methods.</summary>
     public string Body { get; }
 
+    /// <summary>The subject of the certificate that the client has shown; null for none.</summary>
+    public string? ClientCertificate { get; internal init; }
+
     /// <summary>Null until an answer has begun.</summary>
     public int? Status { get; internal set; }
 

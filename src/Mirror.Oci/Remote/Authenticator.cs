@@ -5,13 +5,16 @@ using System.Net.Http.Headers;
 namespace Mirror.Oci.Remote;
 
 /// <summary>What to send: nothing where there is no header. A failure says why there is none although the registry once asked for one.</summary>
-internal readonly record struct Authorization(AuthenticationHeaderValue? Header, RemoteFailure? Failure);
+/// <param name="Header">For the registry's own origin.</param>
+/// <param name="Failure">Why there is no header.</param>
+/// <param name="User">Who the header itself says that we are.</param>
+internal readonly record struct Authorization(AuthenticationHeaderValue? Header, RemoteFailure? Failure, string? User = null);
 
 /// <summary>
 /// Answers one registry's challenges. It remembers the last challenge, so that only the first request of all is sent without authorization,
 /// and the tokens of each scope. It knows only the registry's own origin: nothing it returns may be sent anywhere else.
 /// </summary>
-internal sealed class Authenticator(RemoteRegistryOptions options, BearerTokens tokens)
+internal sealed class Authenticator(RemoteRegistryOptions options, RegistryCredentials credentials, BearerTokens tokens)
 {
     private volatile Challenge? _challenge;
 
@@ -25,9 +28,12 @@ internal sealed class Authenticator(RemoteRegistryOptions options, BearerTokens 
 
         if (challenge.Is("Basic"))
         {
-            return options.Credentials is { } credentials
-                ? new Authorization(Realm.Basic(credentials), null)
-                : new Authorization(null, new RemoteFailure.Denied($"{options.Name} asks for a user name and password, and none are configured"));
+            return await credentials.GetAsync(cancellationToken) switch
+            {
+                RemoteAnswer<Login>.Found({ Basic: { } basic }) => new Authorization(Realm.Basic(basic), null, basic.Username),
+                RemoteAnswer<Login>.Failed(var failure) => new Authorization(null, failure),
+                _ => new Authorization(null, new RemoteFailure.Denied($"{options.Name} asks for a user name and password, and none are configured")),
+            };
         }
 
         return await tokens.GetAsync(challenge, scope, cancellationToken) switch
@@ -59,12 +65,12 @@ internal sealed class Authenticator(RemoteRegistryOptions options, BearerTokens 
             tokens.Forget(scope, token);
         }
 
-        return used?.Scheme != "Basic" || challenge.Is("Bearer");
+        return used?.Scheme != "Basic" || credentials.Forget() || challenge.Is("Bearer");
     }
 
     /// <summary>Says in a refusal that it was the configured credentials that were refused.</summary>
-    public RemoteAnswer<HttpResponseMessage> Explain(RemoteAnswer<HttpResponseMessage> answer, AuthenticationHeaderValue? used) =>
-        used is { Scheme: "Basic" } && answer is RemoteAnswer<HttpResponseMessage>.Failed(RemoteFailure.Denied denied)
-            ? denied with { Why = $"{denied.Why}; it was asked as user {options.Credentials!.Username}" }
+    public static RemoteAnswer<HttpResponseMessage> Explain(RemoteAnswer<HttpResponseMessage> answer, Authorization used) =>
+        used.User is not null && answer is RemoteAnswer<HttpResponseMessage>.Failed(RemoteFailure.Denied denied)
+            ? denied with { Why = $"{denied.Why}; it was asked as user {used.User}" }
             : answer;
 }

@@ -9,7 +9,8 @@ namespace Mirror.Oci.Remote;
 /// Fetches and keeps bearer tokens of one registry (Distribution's token protocol). A token is fetched once however many requests need it,
 /// and used for four fifths of its life, so that it does not expire on the way.
 /// </summary>
-internal sealed class BearerTokens(RemoteRegistryOptions options, HttpMessageInvoker transport, TimeProvider time)
+internal sealed class BearerTokens(
+    RemoteRegistryOptions options, RegistryCredentials credentials, HttpMessageInvoker transport, TimeProvider time)
 {
     /// <summary>What the protocol gives a token that does not say how long it lives, and the least that clients reckon with.</summary>
     private static readonly TimeSpan DefaultLife = TimeSpan.FromSeconds(60);
@@ -60,41 +61,81 @@ internal sealed class BearerTokens(RemoteRegistryOptions options, HttpMessageInv
             return new RemoteFailure.Unavailable(UnavailableReason.Forbidden, $"{options.Name} names a token server that can not be used: it must be https");
         }
 
-        var request = new HttpRequestMessage(HttpMethod.Get, WithQuery(realm, challenge.Find("service"), scope));
-        request.Headers.Authorization = Realm.FindCredentials(options, realm);
-        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
-        var answer = await TimedSend.SendAsync(transport, request, options, $"the token server {realm.Host}", time, CancellationToken.None);
-        return answer switch
+        var known = await credentials.GetAsync(CancellationToken.None);
+        if (known is not RemoteAnswer<Login>.Found(var login))
         {
-            RemoteAnswer<HttpResponseMessage>.Found(var response) => await ReadAsync(response, realm, scope, request.Headers.Authorization is not null),
+            return ((RemoteAnswer<Login>.Failed)known).Failure;
+        }
+
+        var shown = Realm.MaySeeCredentials(options, realm) ? login : Login.Anonymous;
+        return await AskAsync(realm, challenge.Find("service"), scope, shown) switch
+        {
+            RemoteAnswer<HttpResponseMessage>.Found(var response) => await ReadAsync(response, realm, scope, shown, isWithheld: shown != login),
             RemoteAnswer<HttpResponseMessage>.Failed(var failure) => failure,
             _ => throw new UnreachableException(),
         };
     }
 
-    private Uri WithQuery(Uri realm, string? service, string scope)
+    /// <summary>An identity token is for OAuth2's POST; a token server that knows only GET may take it as a password.</summary>
+    private async Task<RemoteAnswer<HttpResponseMessage>> AskAsync(Uri realm, string? service, string scope, Login login)
+    {
+        if (login.IdentityToken is { } identityToken)
+        {
+            var form = new FormUrlEncodedContent(
+            [
+                new("grant_type", "refresh_token"), new("service", service ?? ""), new("client_id", "mirror"), new("scope", scope),
+                new("refresh_token", identityToken),
+            ]);
+            var posted = await SendAsync(new HttpRequestMessage(HttpMethod.Post, realm) { Content = form });
+            if (posted is not RemoteAnswer<HttpResponseMessage>.Found({ StatusCode: HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized
+                or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed } response))
+            {
+                return posted;
+            }
+
+            response.Dispose();
+        }
+
+        var request = new HttpRequestMessage(HttpMethod.Get, WithQuery(realm, service, scope, login.Basic?.Username));
+        request.Headers.Authorization = login.Basic is { } basic ? Realm.Basic(basic) : null;
+        return await SendAsync(request);
+
+        Task<RemoteAnswer<HttpResponseMessage>> SendAsync(HttpRequestMessage message)
+        {
+            message.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
+            return TimedSend.SendAsync(transport, message, options, $"the token server {realm.Host}", time, CancellationToken.None);
+        }
+    }
+
+    private static Uri WithQuery(Uri realm, string? service, string scope, string? user)
     {
         var query = realm.Query.TrimStart('?');
         var separator = query.Length == 0 ? "" : "&";
-        var account = Realm.FindCredentials(options, realm) is null ? "" : $"&account={Uri.EscapeDataString(options.Credentials!.Username)}";
+        var account = user is null ? "" : $"&account={Uri.EscapeDataString(user)}";
         var serviceQuery = service is null ? "" : $"service={Uri.EscapeDataString(service)}&";
         return new UriBuilder(realm) { Query = $"{query}{separator}{serviceQuery}scope={Uri.EscapeDataString(scope)}{account}" }.Uri;
     }
 
-    private async Task<RemoteAnswer<string>> ReadAsync(HttpResponseMessage response, Uri realm, string scope, bool withCredentials)
+    private async Task<RemoteAnswer<string>> ReadAsync(HttpResponseMessage response, Uri realm, string scope, Login shown, bool isWithheld)
     {
         await using var body = await RemoteBody.OpenAsync(response, options, time, CancellationToken.None);
         if (response.StatusCode != HttpStatusCode.OK)
         {
-            var withheld = options.Credentials is not null && !withCredentials
+            var withheld = isWithheld
                 ? $"; the credentials of {options.Name} were not sent to it, because it is not listed in the registry's realms"
-                : withCredentials ? $"; it was asked as user {options.Credentials!.Username}" : "";
-            return StatusAnswers.FailureOf(response, $"the token server {realm.Host}", await body.ReadErrorAsync()) switch
+                : shown.Basic is { } basic ? $"; it was asked as user {basic.Username}" : "";
+            switch (StatusAnswers.FailureOf(response, $"the token server {realm.Host}", await body.ReadErrorAsync()))
             {
-                RemoteFailure.Denied denied => denied with { Why = denied.Why + withheld },
-                RemoteFailure.Missing missing => new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, missing.Why),
-                var failure => failure,
-            };
+                case RemoteFailure.Denied denied:
+                    credentials.Forget();
+                    return denied with { Why = denied.Why + withheld };
+
+                case RemoteFailure.Missing missing:
+                    return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, missing.Why);
+
+                case var failure:
+                    return failure;
+            }
         }
 
         try

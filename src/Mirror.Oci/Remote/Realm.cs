@@ -29,14 +29,10 @@ internal static class Realm
         named.Equals($"{realm.IdnHost}:{realm.Port}", StringComparison.OrdinalIgnoreCase)
         || (realm.IsDefaultPort && named.Equals(realm.IdnHost, StringComparison.OrdinalIgnoreCase)));
 
-    /// <summary>The credentials as Basic authorization, or null where this realm must not see them or there are none.</summary>
-    public static AuthenticationHeaderValue? FindCredentials(RemoteRegistryOptions options, Uri realm) =>
-        options.Credentials is { } credentials && MaySeeCredentials(options, realm) ? Basic(credentials) : null;
-
     public static AuthenticationHeaderValue Basic(BasicCredentials credentials) =>
         new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credentials.Username}:{credentials.Password}")));
 
-    private static bool MaySeeCredentials(RemoteRegistryOptions options, Uri realm) =>
+    public static bool MaySeeCredentials(RemoteRegistryOptions options, Uri realm) =>
         Transport.SameHost(realm, options.Url)
         || (KnownPairs.TryGetValue(options.Url.IdnHost, out var pair) && realm.IsDefaultPort
             && pair.Equals(realm.IdnHost, StringComparison.OrdinalIgnoreCase))

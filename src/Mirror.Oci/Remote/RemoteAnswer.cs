@@ -43,7 +43,11 @@ public abstract record RemoteFailure(string Why)
     public sealed record Throttled(TimeSpan? RetryAfter, string Why) : RemoteFailure(Why);
 
     /// <summary>Nothing can be said about whether it exists.</summary>
-    public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why);
+    public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why)
+    {
+        /// <summary>How long the registry wants to be left alone, if it said (503).</summary>
+        public TimeSpan? RetryAfter { get; init; }
+    }
 }
 
 public enum UnavailableReason
@@ -65,6 +69,9 @@ public enum UnavailableReason
 
     /// <summary>A 404 that no registry has written: of a load balancer, or of a registry's web server for a path that the registry does not know.</summary>
     NotFoundPage,
+
+    /// <summary>It was not asked: it has failed several times in the last seconds.</summary>
+    BreakerOpen,
 
     /// <summary>There is no going where the answer leads: a forbidden redirect or address, or back to where the question came from.</summary>
     Forbidden,

@@ -26,11 +26,16 @@ public sealed class RemoteRegistry : IDisposable
         _options = options;
         _time = time;
         _transport = Transport.Create(options);
-        _sender = new RequestSender(options, _transport, new Authenticator(options, new BearerTokens(options, _transport, time)), time);
+        var credentials = new RegistryCredentials(options, time);
+        var tokens = new BearerTokens(options, credentials, _transport, time);
+        _sender = new RequestSender(options, _transport, new Authenticator(options, credentials, tokens), time);
         _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
     }
 
     public string Name => _options.Name;
+
+    /// <summary>What the registry last said of our quota; null where it never did.</summary>
+    public RateLimit? RateLimit => _sender.RateLimit;
 
     /// <summary>
     /// What a tag points to: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
@@ -39,20 +44,21 @@ public sealed class RemoteRegistry : IDisposable
     /// <param name="repository">Where the tag is.</param>
     /// <param name="tag">The tag.</param>
     /// <param name="known">What it pointed to when last asked; the answer may then be Unchanged.</param>
+    /// <param name="patience">Whether what fails is tried again.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<RemoteAnswer<ResolvedTag>> ResolveAsync(
-        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
+        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
     {
-        var head = await HeadManifestAsync(repository, tag, known, cancellationToken);
+        var head = await HeadManifestAsync(repository, tag, known, patience, cancellationToken);
         return head is RemoteAnswer<ResolvedTag>.Failed(var failure) && (failure is RemoteFailure.Missing || IsHeadOfNoUse(failure))
-            ? await ResolveByGetAsync(repository, tag, known, cancellationToken)
+            ? await ResolveByGetAsync(repository, tag, known, patience, cancellationToken)
             : head;
     }
 
     /// <summary>A manifest of at most <see cref="Manifest.MaxSize"/> bytes. One asked for by digest has that digest.</summary>
     public async Task<RemoteAnswer<Manifest>> GetManifestAsync(
         RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
-        await GetManifestAsync(repository, reference, known: null, cancellationToken);
+        await GetManifestAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken);
 
     /// <summary>
     /// Opens a blob from <paramref name="offset"/> on, up to its end or <paramref name="last"/>. What arrives is not verified: it may be
@@ -153,9 +159,9 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<ResolvedTag>> HeadManifestAsync(
-        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
+        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
     {
-        var request = ManifestRequest(HttpMethod.Head, repository, tag, known);
+        var request = ManifestRequest(HttpMethod.Head, repository, tag, known, patience);
         switch (await _sender.SendAsync(request, cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
@@ -175,8 +181,8 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<ResolvedTag>> ResolveByGetAsync(
-        RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken) =>
-        await GetManifestAsync(repository, tag, known, cancellationToken) switch
+        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken) =>
+        await GetManifestAsync(repository, tag, known, patience, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var manifest) => new ResolvedTag(manifest.Descriptor, manifest),
             RemoteAnswer<Manifest>.Unchanged => new RemoteAnswer<ResolvedTag>.Unchanged(),
@@ -185,9 +191,9 @@ public sealed class RemoteRegistry : IDisposable
         };
 
     private async Task<RemoteAnswer<Manifest>> GetManifestAsync(
-        RepositoryName repository, Reference reference, Digest? known, CancellationToken cancellationToken)
+        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
     {
-        switch (await _sender.SendAsync(ManifestRequest(HttpMethod.Get, repository, reference, known), cancellationToken))
+        switch (await _sender.SendAsync(ManifestRequest(HttpMethod.Get, repository, reference, known, patience), cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
                 return await ReadManifestAsync(response, reference, cancellationToken);
@@ -255,9 +261,11 @@ public sealed class RemoteRegistry : IDisposable
     private static bool IsHeadOfNoUse(RemoteFailure failure) =>
         failure is RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported };
 
-    private RemoteRequest ManifestRequest(HttpMethod method, RepositoryName repository, Reference reference, Digest? known) =>
+    private RemoteRequest ManifestRequest(
+        HttpMethod method, RepositoryName repository, Reference reference, Digest? known, RemotePatience patience) =>
         Request(method, repository, $"manifests/{reference}") with
         {
+            Patience = patience,
             Accept = AcceptManifests,
             IfNoneMatch = known is null ? null : $"\"{known}\"",
         };

@@ -1,3 +1,5 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace Mirror.Oci.Remote;
 
 /// <summary>A user name and password for one registry. Its text never shows the password.</summary>
@@ -17,8 +19,20 @@ public sealed record RemoteRegistryOptions
 
     public BasicCredentials? Credentials { get; init; }
 
+    /// <summary>Docker's <c>config.json</c>, which has the credentials in place of <see cref="Credentials"/>. It need not exist.</summary>
+    public string? DockerConfig { get; init; }
+
     /// <summary>Token servers (<c>host</c> or <c>host:port</c>), beside the registry's own host and known pairs, that may see the credentials.</summary>
     public IReadOnlyList<string> Realms { get; init; } = [];
+
+    /// <summary>Who may vouch for the registry and for where it leads, beside those whom the system trusts.</summary>
+    public X509Certificate2Collection? CertificateAuthorities { get; init; }
+
+    /// <summary>With its private key. Shown to the registry's own host only.</summary>
+    public X509Certificate2? ClientCertificate { get; init; }
+
+    /// <summary>The way out, http; null for what the environment says.</summary>
+    public Uri? Proxy { get; init; }
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -6,6 +6,8 @@ namespace Mirror.Oci.Remote;
 /// <summary>A question to a registry: asked again after a challenge or a redirect, so kept apart from the message that carries it.</summary>
 internal sealed record RemoteRequest(HttpMethod Method, Uri Target, string Scope)
 {
+    public RemotePatience Patience { get; init; }
+
     public string? Accept { get; init; }
 
     public RangeHeaderValue? Range { get; init; }
@@ -18,13 +20,24 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 {
     private const int MaxRedirects = 5;
 
+    private readonly Attempts _attempts = new(options.Name, time);
+
+    private volatile RateLimit? _rateLimit;
+
+    /// <summary>What the registry last said of our quota; null where it never did.</summary>
+    public RateLimit? RateLimit => _rateLimit;
+
+    /// <summary>An answer in our terms, after as many attempts as the request's patience allows: a success is Found, its body still unread.</summary>
+    public Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken) =>
+        _attempts.MakeAsync(token => SendOnceAsync(request, token), request.Patience, cancellationToken);
+
     /// <summary>
     /// (1) authorize as the registry has asked for before; where that can not be done, perhaps it no longer asks
     /// (2) send, following redirects
     /// (3) after a challenge, authorize and send once more
-    /// (4) turn the status into an answer: a success is Found, its body still unread
+    /// (4) turn the status into an answer
     /// </summary>
-    public async Task<RemoteAnswer<HttpResponseMessage>> SendAsync(RemoteRequest request, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<HttpResponseMessage>> SendOnceAsync(RemoteRequest request, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -40,9 +53,14 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
                 return answer;
             }
 
+            if (IsFromRegistry(response))
+            {
+                _rateLimit = RateLimit.Find(response, time.GetUtcNow()) ?? _rateLimit;
+            }
+
             if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))
             {
-                return authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization.Header);
+                return Authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization);
             }
 
             response.Dispose();

@@ -21,7 +21,10 @@ internal static class StatusAnswers
             HttpStatusCode.NotImplemented => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
             HttpStatusCode.RequestTimeout => new RemoteFailure.Unavailable(UnavailableReason.Timeout, why),
             HttpStatusCode.LoopDetected => new RemoteFailure.Unavailable(UnavailableReason.Forbidden, why),
-            >= HttpStatusCode.InternalServerError => new RemoteFailure.Unavailable(UnavailableReason.ServerError, why),
+            >= HttpStatusCode.InternalServerError => new RemoteFailure.Unavailable(UnavailableReason.ServerError, why)
+            {
+                RetryAfter = response.StatusCode == HttpStatusCode.ServiceUnavailable ? RetryAfter(response) : null,
+            },
             >= HttpStatusCode.BadRequest => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
             _ => new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, why),
         };

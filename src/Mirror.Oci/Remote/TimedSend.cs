@@ -24,6 +24,11 @@ internal static class TimedSend
         {
             return await transport.SendAsync(request, either.Token);
         }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested && e.InnerException is TimeoutException)
+        {
+            return new RemoteFailure.Unavailable(
+                UnavailableReason.Unreachable, $"{server} can not be reached: no connection within {options.ConnectTimeout.TotalSeconds} s");
+        }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return new RemoteFailure.Unavailable(UnavailableReason.Timeout, $"{server} did not answer in time");
@@ -31,6 +36,10 @@ internal static class TimedSend
         catch (HttpRequestException e) when (e.InnerException is ForbiddenAddressException forbidden)
         {
             return new RemoteFailure.Unavailable(UnavailableReason.Forbidden, $"{server} was not asked: {forbidden.Message}");
+        }
+        catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConfigurationLimitExceeded or HttpRequestError.InvalidResponse)
+        {
+            return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{server} answered with what is no usable response: {e.Message}");
         }
         catch (HttpRequestException e)
         {

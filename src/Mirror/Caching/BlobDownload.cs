@@ -40,10 +40,10 @@ internal sealed partial class BlobDownload(
     TimeProvider time,
     ILogger<BlobDownload> logger)
 {
-    /// <summary>So often in a row an attempt may bring nothing worth the name: the pauses between them add up to about a minute.</summary>
+    /// <summary>So often in a row an attempt may bring nothing worth the name: the pauses between them add up to a minute and a half.</summary>
     private const int MaxFruitless = 8;
     private const int Fruit = 64 * 1024;
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(25);
 
     private readonly TaskCompletionSource<RemoteAnswer<BlobSize>> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);

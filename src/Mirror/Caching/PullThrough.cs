@@ -30,6 +30,8 @@ public sealed class PullThrough : IAsyncDisposable
         }
 
         Upstreams = upstreams;
+        metrics.ObserveRateLimits(() => upstreams.Where(upstream => upstream.RateLimit is not null)
+            .Select(upstream => (upstream.Name, upstream.RateLimit!.Remaining)));
         _downloads = new Downloads(store, metrics, time, loggers);
         _manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
         Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);

@@ -13,8 +13,14 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
 
     public Freshness Freshness => freshness;
 
-    public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken) =>
-        ObserveAsync("tag", repository, remote.ResolveAsync(repository, tag, known, cancellationToken));
+    public RateLimit? RateLimit => remote.RateLimit;
+
+    /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>
+    public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
+    {
+        var patience = known is null ? RemotePatience.Retry : RemotePatience.OneAttempt;
+        return ObserveAsync("tag", repository, remote.ResolveAsync(repository, tag, known, patience, cancellationToken));
+    }
 
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));

@@ -1,7 +1,15 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Configuration.Reading;
 using Mirror.Oci;
 
 namespace Mirror.Configuration;
+
+/// <summary>Where credentials are, other than in the configuration itself.</summary>
+public enum CredentialSource
+{
+    /// <summary>In Docker's own configuration, and with the helpers that it names.</summary>
+    Docker,
+}
 
 /// <summary>A registry that Mirror may talk to.</summary>
 public sealed record RegistryOptions
@@ -33,8 +41,19 @@ public sealed record RegistryOptions
 
     public Secret? Password { get; init; }
 
+    /// <summary>Set only where <see cref="Username"/> is not.</summary>
+    public CredentialSource? Credentials { get; init; }
+
     /// <summary>Token servers, <c>host[:port]</c> in lower case, that may see the credentials. Empty: not said.</summary>
     public IReadOnlyList<string> Realms { get; init; } = [];
+
+    /// <summary>Who may vouch for the registry beside those whom the system trusts.</summary>
+    public X509Certificate2Collection? CertificateAuthorities { get; init; }
+
+    /// <summary>With its private key.</summary>
+    public X509Certificate2? ClientCertificate { get; init; }
+
+    public Uri? Proxy { get; init; }
 
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -92,6 +111,10 @@ public sealed record RegistryOptions
             "passwordFile",
             Kinds.SecretFileIn(section.Folder),
             "A file that holds the password. A relative path starts at the configuration file's directory.");
+        var credentials = section.FindChoice(
+            "credentials",
+            Kinds.Choice(("docker", CredentialSource.Docker)),
+            "docker: as docker login has left them, in $DOCKER_CONFIG/config.json or ~/.docker/config.json and with credential helpers.");
         CheckCredentials(section);
         return new RegistryOptions
         {
@@ -101,11 +124,21 @@ public sealed record RegistryOptions
             Host = host,
             Username = username,
             Password = password ?? passwordFile?.Content,
+            Credentials = credentials,
             Realms = section.ReadList(
                 "realms",
                 Kinds.Host,
                 Defaults.Realms,
                 "Token servers (host or host:port) that may see the credentials, where they are not the registry's own host."),
+            CertificateAuthorities = section.Find(
+                "ca",
+                Pem.CertificatesIn(section.Folder),
+                "A file of PEM certificates of authorities that are trusted for this registry beside the system's.")?.Content,
+            ClientCertificate = ReadClientCertificate(section),
+            Proxy = section.Find(
+                "proxy",
+                Kinds.ProxyUrl,
+                "The proxy through which the registry is reached. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."),
             TagFreshness = section.Read(
                 "tagFreshness",
                 Kinds.Duration,
@@ -124,8 +157,40 @@ public sealed record RegistryOptions
         };
     }
 
+    private static X509Certificate2? ReadClientCertificate(ConfigurationSection section)
+    {
+        var certificate = section.Find(
+            "clientCertificate",
+            Pem.CertificatesIn(section.Folder),
+            "A file with the PEM certificate that is shown to the registry; needs clientKey.");
+        var key = section.Find("clientKey", Pem.KeyIn(section.Folder), "A file with the PEM private key of clientCertificate, not encrypted.");
+        if (section.Has("clientCertificate") != section.Has("clientKey"))
+        {
+            var (there, missing) = section.Has("clientKey") ? ("clientKey", "clientCertificate") : ("clientCertificate", "clientKey");
+            section.Fault(there, $"there is no {missing}: add it");
+        }
+
+        if (certificate is null || key is null)
+        {
+            return null;
+        }
+
+        var pair = Pem.FindPair(certificate.Content[0].ExportCertificatePem(), key.Content);
+        if (pair is null)
+        {
+            section.Fault("clientKey", "the key can not be read, or is not the one of clientCertificate");
+        }
+
+        return pair;
+    }
+
     private static void CheckCredentials(ConfigurationSection section)
     {
+        if (section.Has("credentials") && (section.Has("username") || section.Has("password") || section.Has("passwordFile")))
+        {
+            section.Fault("credentials", "there is a username or password too: keep one of the two ways");
+        }
+
         if (section.Has("password") && section.Has("passwordFile"))
         {
             section.Fault("passwordFile", "there is a password too: keep one of the two");

@@ -35,6 +35,13 @@ public sealed class MirrorMetrics : IDisposable
     public void UpstreamRequest(string registry, string operation, string outcome) =>
         _upstreamRequests.Add(1, new("registry", registry), new("operation", operation), new("outcome", outcome));
 
+    /// <param name="read">Each registry that has said how many requests are left to us, and how many.</param>
+    public void ObserveRateLimits(Func<IEnumerable<(string Registry, long Remaining)>> read) => _meter.CreateObservableGauge(
+        "mirror.upstream.ratelimit.remaining",
+        () => read().Select(limit => new Measurement<long>(limit.Remaining, new KeyValuePair<string, object?>("registry", limit.Registry))),
+        "{request}",
+        "What is left of an upstream's quota for us, as it last said.");
+
     public void Downloaded(string registry, string outcome, long bytes)
     {
         _downloads.Add(1, new("registry", registry), new("outcome", outcome));

@@ -115,7 +115,7 @@ public sealed class RemoteRegistryTests
     {
         await using var scene = await RemoteScene.StartAsync();
 
-        var answer = await scene.Client.ResolveAsync(RemoteScene.Repository, RemoteScene.Tag, scene.Image.Digest, CancellationToken.None);
+        var answer = await scene.Client.ResolveAsync(RemoteScene.Repository, RemoteScene.Tag, scene.Image.Digest, RemotePatience.Retry, CancellationToken.None);
 
         Assert.IsType<RemoteAnswer<ResolvedTag>.Unchanged>(answer);
         Assert.Equal(HttpMethod.Head, Assert.Single(scene.Registry.Requests).Method);

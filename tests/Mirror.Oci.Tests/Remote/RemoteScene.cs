@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Oci.Remote;
 using Mirror.Testing;
 
@@ -26,19 +27,22 @@ internal sealed class RemoteScene : IAsyncDisposable
 
     public ManualTime Time { get; }
 
-    public static async Task<RemoteScene> StartAsync(string? user = null, string? password = null, params IReadOnlyList<string> realms)
-    {
-        var registry = await FakeRegistry.StartAsync();
-        var image = TestImage.Create(layers: 1, layerSize: 1000, seed: 1);
-        registry.Add(Repository, image, Tag.ToString());
-        var time = new ManualTime();
-        var options = new RemoteRegistryOptions
+    public static Task<RemoteScene> StartAsync(string? user = null, string? password = null, params IReadOnlyList<string> realms) =>
+        StartAsync(options => options with
         {
-            Name = "upstream",
-            Url = registry.Url,
             Credentials = user is null ? null : new BasicCredentials(user, password!),
             Realms = realms,
-        };
+        });
+
+    public static async Task<RemoteScene> StartAsync(
+        Func<RemoteRegistryOptions, RemoteRegistryOptions> configure, X509Certificate2? certificate = null)
+    {
+        var registry = await FakeRegistry.StartAsync(certificate);
+        var image = TestImage.Create(layers: 1, layerSize: 1000, seed: 1);
+        registry.Add(Repository, image, Tag.ToString());
+        // The waits between attempts are over at once.
+        var time = new ManualTime { ShortWait = TimeSpan.FromMilliseconds(800) };
+        var options = configure(new RemoteRegistryOptions { Name = "upstream", Url = registry.Url });
         return new RemoteScene(registry, new RemoteRegistry(options, time), image, time);
     }
 

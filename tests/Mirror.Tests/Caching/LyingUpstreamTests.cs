@@ -16,8 +16,6 @@ public sealed class LyingUpstreamTests
         { "too many bytes, and says so", Behaviour.TooMany(10) },
         { "too many bytes, of unsaid length", Behaviour.TooMany(10, LengthHeader.Absent) },
         { "an error page with status 200", Behaviour.OtherManifest("<html>"u8.ToArray()) },
-        { "a server error", Behaviour.Status(500) },
-        { "nothing at all", Behaviour.HangUp },
     };
 
     [Theory]
@@ -34,6 +32,17 @@ public sealed class LyingUpstreamTests
         Assert.DoesNotContain(scene.Layer.Digest, scene.Mirror.Published());
         await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
         await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+    }
+
+    [Fact]
+    public async Task A_failure_before_the_first_byte_that_passes_is_not_noticed()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.Status(500));
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Times(1).Do(Behaviour.HangUp);
+
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
     }
 
     [Fact]

@@ -53,8 +53,8 @@ public sealed class TagMatrixTests
         never     | 403         | 403            | GET
         never     | 404         | 404            | GET
         never     | 429         | 429            | GET
-        never     | 500         | 502            | GET
-        never     | 503         | 502            | GET
+        never     | 500         | 502            | GET GET GET
+        never     | 503         | 502            | GET GET GET
         never     | silent      | 504            | GET
         never     | refused     | 502            |
         """;

@@ -125,6 +125,19 @@ public sealed class TagTests
     }
 
     [Fact]
+    public async Task A_cached_tag_costs_a_failing_upstream_one_request()
+    {
+        await using var scene = await WarmAsync();
+        scene.Mirror.Time.Advance(Freshness);
+        scene.Upstream.ClearRequests();
+        scene.Upstream.On(_ => true).Do(Behaviour.Status(500));
+
+        await scene.GetRawAsync(scene.TagPath);
+
+        Assert.Single(scene.Upstream.Requests);
+    }
+
+    [Fact]
     public async Task A_cached_tag_waits_two_seconds_for_a_silent_upstream_whose_late_answer_still_counts()
     {
         await using var scene = await WarmAsync();

@@ -35,13 +35,20 @@ public sealed partial class SampleTests : IDisposable
     {
         Directory.CreateDirectory(Path.Combine(_folder.FullName, "secrets"));
         File.WriteAllText(Path.Combine(_folder.FullName, "secrets/registry.example.com"), "secret\n");
+        using var key = System.Security.Cryptography.ECDsa.Create();
+        using var certificate = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=lab", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue);
+        Directory.CreateDirectory(Path.Combine(_folder.FullName, "certs"));
+        File.WriteAllText(Path.Combine(_folder.FullName, "certs/lab-ca.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.key"), key.ExportPkcs8PrivateKeyPem());
         var environment = new Dictionary<string, string> { ["HUB_USER"] = "me", ["HUB_TOKEN"] = "token" };
 
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);
 
         var registries = Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Registries;
-        Assert.Equal(["docker.io", "ghcr.io", "registry.example.com"], registries.Select(r => r.Name));
-        Assert.Equal([("me", "token"), (null, null), ("mirror", "secret")], registries.Select(r => (r.Username, r.Password?.Reveal())));
+        Assert.Equal(["docker.io", "ghcr.io", "registry.example.com", "lab"], registries.Select(r => r.Name));
+        Assert.Equal([("me", "token"), (null, null), ("mirror", "secret"), (null, null)], registries.Select(r => (r.Username, r.Password?.Reveal())));
     }
 
     [Fact]

@@ -20,7 +20,8 @@ public sealed class SchemaTests : IDisposable
         Assert.Equal("https://json-schema.org/draft/2020-12/schema", _schema.RootElement.GetProperty("$schema").GetString());
         Assert.Equal(["server", "storage", "registries", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
-            ["url", "default", "host", "username", "password", "passwordFile", "realms", "tagFreshness", "serveStale", "immutableTags"],
+            ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
+                "tagFreshness", "serveStale", "immutableTags"],
             Registry.EnumerateObject().Select(p => p.Name));
         Assert.All(Registry.EnumerateObject(), p => Assert.NotEmpty(p.Value.GetProperty("description").GetString()!));
     }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Configuration;
 using Mirror.Configuration.Reading;
 using static Mirror.Tests.Configuration.Configured;
@@ -56,6 +58,8 @@ public sealed class SecretTests : IDisposable
 
     [Theory]
     [InlineData("username: me", "username: there is no password: add password or passwordFile")]
+    [InlineData("credentials: docker, username: me, password: x", "credentials: there is a username or password too: keep one of the two ways")]
+    [InlineData("credentials: podman", "credentials: 'podman' can not be this: write docker, or remove the key")]
     [InlineData("password: x", "password: there is no username: add it")]
     [InlineData("passwordFile: /dev/null/x", "passwordFile: there is no username: add it")]
     [InlineData("username: me, password: x, passwordFile: /dev/null/x", "passwordFile: there is a password too: keep one of the two")]
@@ -63,6 +67,30 @@ public sealed class SecretTests : IDisposable
     [InlineData("username: me, password: ''", "password: the value is empty: write a password, or remove the key")]
     public void Half_of_the_credentials_is_a_fault(string lines, string fault) =>
         Assert.Contains(Faults($"registries: {{ a: {{ {lines} }} }}"), f => f.EndsWith($"registries.a.{fault}", StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData("ca: nope.pem", "ca: 'nope.pem' does not exist")]
+    [InlineData("ca: /etc/passwd", "ca: '/etc/passwd' holds no PEM certificate (-----BEGIN CERTIFICATE-----)")]
+    [InlineData("proxy: 'https://p'", "proxy: 'https://p' is not a proxy's address: write http://proxy.example.com:3128")]
+    [InlineData("clientKey: key.pem", "clientKey: there is no clientCertificate: add it")]
+    [InlineData("clientCertificate: cert.pem", "clientCertificate: there is no clientKey: add it")]
+    [InlineData("clientCertificate: cert.pem, clientKey: cert.pem", "clientKey: 'cert.pem' holds no PEM private key (-----BEGIN PRIVATE KEY-----)")]
+    [InlineData("clientCertificate: cert.pem, clientKey: other.pem", "clientKey: the key can not be read, or is not the one of clientCertificate")]
+    public void A_certificate_key_or_proxy_that_can_not_be_used_is_a_fault(string lines, string fault)
+    {
+        using var key = ECDsa.Create();
+        using var other = ECDsa.Create();
+        using var certificate = new CertificateRequest("CN=lab", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue);
+        File.WriteAllText(Path.Combine(_folder.FullName, "cert.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "key.pem"), key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "other.pem"), other.ExportPkcs8PrivateKeyPem());
+
+        var answer = ConfigurationReader.Read($"registries: {{ a: {{ {lines} }} }}", "mirror.yml", _folder.FullName, NoEnvironment);
+
+        var faults = Assert.IsType<ConfigurationAnswer.Refused>(answer).Faults;
+        Assert.EndsWith($"registries.a.{fault}", Assert.Single(faults).ToString(), StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("registries: { a: { username: me, password: \"hunter2\\n\" } }")]

@@ -52,6 +52,8 @@ public sealed class EventTests
         listener.Start();
         // Other tests count in the same process: a registry's name of our own tells ours apart.
         await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(request => request.AsksFor(Scene.Repository, Scene.Tag)).Do(
+            Behaviour.Header("ratelimit-limit", "100;w=21600"), Behaviour.Header("ratelimit-remaining", "76;w=21600"));
         await using var mirror = await MirrorHost.StartAsync([MirrorHost.Registry("counted.example", scene.Upstream)]);
 
         for (var i = 0; i < 3; i++)
@@ -61,6 +63,8 @@ public sealed class EventTests
             await mirror.PublishedAsync(scene.Layer.Digest);
         }
 
+        listener.RecordObservableInstruments();
+        Assert.Equal(76, counted["mirror.upstream.ratelimit.remaining registry=counted.example"]);
         await mirror.RestartAsync();
         Assert.Equal(1, counted["mirror.upstream.requests registry=counted.example operation=manifest outcome=found"]);
         Assert.Equal(1, counted["mirror.upstream.requests registry=counted.example operation=blob outcome=found"]);

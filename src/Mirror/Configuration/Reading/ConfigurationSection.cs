@@ -66,6 +66,16 @@ internal sealed class ConfigurationSection
         return value;
     }
 
+    /// <summary>The same for a choice.</summary>
+    public T? FindChoice<T>(string key, Kind<T> kind, string description)
+        where T : struct
+    {
+        var given = FindTexts(key, isList: false);
+        T? value = given is { Texts: [var text] } && TryParse(kind, text, out var parsed) ? parsed : null;
+        Declare(key, kind, description, isList: false, @default: null, value is { } chosen ? [chosen] : null, given);
+        return value;
+    }
+
     /// <summary>Reads a key whose value is a list, or one value that stands for a list of one.</summary>
     public IReadOnlyList<T> ReadList<T>(string key, Kind<T> kind, IReadOnlyList<T> @default, string description, int atLeast = 0)
     {

@@ -47,6 +47,14 @@ internal static class Kinds
         url => url.AbsolutePath == "/" ? url.GetLeftPart(UriPartial.Authority) : url.AbsoluteUri,
         () => Text("^https?://[^?#@]+$"));
 
+    /// <summary>A proxy that is asked over http; what goes through it may be https.</summary>
+    public static Kind<Uri> ProxyUrl { get; } = new(
+        text => ParseUrl(text) is { Fault: null, Value: { Scheme: "http", AbsolutePath: "/" } url }
+            ? Parsed.Right(url)
+            : Parsed.Wrong<Uri>("is not a proxy's address: write http://proxy.example.com:3128"),
+        url => url.GetLeftPart(UriPartial.Authority),
+        () => Text("^http://[^/?#@]+/?$"));
+
     /// <summary>A <c>host</c> or <c>host:port</c>.</summary>
     public static Kind<string> Host { get; } = new(
         text => !text.AsSpan().ContainsAnyExcept(HostCharacters) && Uri.TryCreate($"https://{text}", UriKind.Absolute, out var url)
@@ -101,7 +109,8 @@ internal static class Kinds
         text => Array.FindIndex(choices, c => c.Name == text) is >= 0 and var found
             ? Parsed.Right(choices[found].Value)
             : Parsed.Wrong<T>(
-                $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
+                choices is [var only] ? $"can not be this: write {only.Name}, or remove the key"
+                : $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
         value => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name,
         () => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => JsonValue.Create(c.Name))]) });
 
