@@ -31,6 +31,29 @@ public sealed class RestartTests
     }
 
     [Fact]
+    public async Task Killed_at_half_of_a_layer_it_fetches_only_the_rest()
+    {
+        var image = TestImage.Create(layers: 1, layerSize: 4_000_000);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        var gate = new Gate();
+        upstream.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.Drip(64 * 1024, gate));
+        gate.ReleaseBytes(2_000_000);
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        using var client = await RawHttp.ConnectAsync(mirror.Url);
+        await client.SendAsync(RawHttp.Request(mirror.Url, "GET", $"/v2/{Repository}/blobs/{image.Layer.Digest}"));
+        await client.ReadHeadAsync();
+        await client.ReadBodyAsync(1_999_999);
+
+        await mirror.KillAsync();
+        await mirror.StartAsync();
+        upstream.ClearRequests();
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
+
+        Assert.Equal("bytes=2000000-", Assert.Single(upstream.RequestsFor(image.Layer.Digest)).Header("Range"));
+    }
+
+    [Fact]
     public async Task Killed_at_any_moment_of_a_pull_it_starts_again_with_nothing_wrong_and_the_pull_succeeds()
     {
         var rounds = Environment.GetEnvironmentVariable("MIRROR_LONG") is null ? 6 : 40;

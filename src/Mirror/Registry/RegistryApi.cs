@@ -40,7 +40,11 @@ internal sealed partial class RegistryApi(
             await FailAsync(http, RegistryError.Unknown, detail: null);
         }
 
-        LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1));
+        if (logger.IsEnabled(LogLevel.Debug))
+        {
+            var milliseconds = Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1);
+            LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, milliseconds);
+        }
     }
 
     private static async Task FailAsync(HttpContext http, RegistryError error, string? detail)
