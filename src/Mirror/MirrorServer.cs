@@ -27,8 +27,9 @@ public sealed class MirrorServer : IAsyncDisposable
     {
         _store = store;
         _metrics = new MirrorMetrics();
+        var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         var loops = new Loops();
-        _cache = new PullThrough(configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, _metrics, time, loggers);
+        _cache = new PullThrough(configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), new CacheStore(store, trouble), _metrics, time, loggers);
         var api = new RegistryApi(
             new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]),
             loops,
@@ -37,7 +38,7 @@ public sealed class MirrorServer : IAsyncDisposable
             new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
             time,
             loggers.CreateLogger<RegistryApi>());
-        var health = new HealthEndpoint(store.Metadata);
+        var health = new HealthEndpoint(store.Metadata, trouble);
 
         _web = BuildWeb(configuration.Server, loggers);
         _web.Run(http => http.Request.Path.Value switch

@@ -40,8 +40,15 @@ public sealed class RemoteBody : IAsyncDisposable
     {
         try
         {
+            var reading = _content.ReadAsync(buffer, _silence.Token);
+            if (reading.IsCompleted)
+            {
+                // It had arrived already: a fast body never touches the timer.
+                return await reading;
+            }
+
             _silence.CancelAfter(_idleTimeout);
-            var read = await _content.ReadAsync(buffer, _silence.Token);
+            var read = await reading;
             _silence.CancelAfter(Timeout.InfiniteTimeSpan);
             return read;
         }

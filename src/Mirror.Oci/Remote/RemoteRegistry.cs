@@ -65,10 +65,16 @@ public sealed class RemoteRegistry : IDisposable
     /// anything, of any length.
     /// </summary>
     public async Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
-        RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken, long? last = null)
+        RepositoryName repository,
+        Digest digest,
+        long offset,
+        CancellationToken cancellationToken,
+        long? last = null,
+        RemotePatience patience = RemotePatience.Retry)
     {
         var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
         {
+            Patience = patience,
             Range = offset > 0 || last is not null ? new RangeHeaderValue(offset, last) : null,
         };
         switch (await _sender.SendAsync(request, cancellationToken))

@@ -7,24 +7,28 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>Where a blob's bytes come from. Disposing it closes what was opened.</summary>
-public abstract record BlobSource : IDisposable
+public abstract record BlobSource : IAsyncDisposable
 {
     private BlobSource()
     {
     }
 
-    public abstract void Dispose();
+    public abstract ValueTask DisposeAsync();
 
     public sealed record OnDisk(PublishedBlob Blob) : BlobSource
     {
-        public override void Dispose() => Blob.Dispose();
+        public override ValueTask DisposeAsync()
+        {
+            Blob.Dispose();
+            return ValueTask.CompletedTask;
+        }
     }
 
     /// <param name="Follower">Reads behind the running download.</param>
     /// <param name="Size">In bytes, or null where upstream does not say.</param>
     public sealed record Downloading(BlobFollower Follower, long? Size) : BlobSource
     {
-        public override void Dispose() => Follower.Dispose();
+        public override ValueTask DisposeAsync() => Follower.DisposeAsync();
     }
 }
 
@@ -32,7 +36,7 @@ public abstract record BlobSource : IDisposable
 /// Blobs, from disk, from a running download, or from a new one. A blob is only given through a repository that refers to it and whose
 /// registry has it; where the store does not know that, upstream is asked.
 /// </summary>
-public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMetrics metrics, ILogger<BlobCache> logger)
+public sealed partial class BlobCache(CacheStore store, Downloads downloads, MirrorMetrics metrics, ILogger<BlobCache> logger)
 {
     private const long FarAhead = 1024 * 1024;
     private const long LargestPart = 16 * 1024 * 1024;
@@ -40,13 +44,13 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
 
     private int _parts;    // being sent now
 
-    /// <exception cref="DownloadFailedException">Our own disk failed.</exception>
     public async Task<RemoteAnswer<BlobSource>> OpenAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var link = store.Metadata.FindLink(repository.Key, digest);
-            var blob = link?.Blob ?? store.Metadata.FindBlob(digest);
+            var link = store.FindLink(repository.Key, digest);
+            var blob = link?.Blob ?? store.FindBlob(digest);
+            var isGone = true;
             if (blob is not null)
             {
                 if (link is not { Held: true } && await ConfirmAsync(repository, digest, cancellationToken) is { } failure)
@@ -54,14 +58,19 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
                     return failure;
                 }
 
-                if (await OpenPublishedAsync(blob) is { } published)
+                if (store.TryOpen(blob, out isGone) is { } published)
                 {
                     metrics.CacheRequest("blob", "hit");
                     return new BlobSource.OnDisk(published);
                 }
+
+                if (isGone)
+                {
+                    await ForgetAsync(digest);
+                }
             }
 
-            if (await FollowAsync(repository, digest, link, cancellationToken) is { } answer)
+            if (await FollowAsync(repository, digest, link, evenIfHere: !isGone, cancellationToken) is { } answer)
             {
                 return answer;
             }
@@ -71,7 +80,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     /// <summary>A blob's size, without fetching it: a HEAD costs upstream a HEAD at most.</summary>
     public async Task<RemoteAnswer<BlobSize>> HeadAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
     {
-        var link = store.Metadata.FindLink(repository.Key, digest);
+        var link = store.FindLink(repository.Key, digest);
         if (link is { Held: true, Blob: { } blob })
         {
             metrics.CacheRequest("blob", "hit");
@@ -106,7 +115,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         var repository = download.Follower.Repository;
         try
         {
-            if (await repository.Upstream.OpenBlobPartAsync(repository.Name, digest, start, end - 1, cancellationToken)
+            if (await repository.Upstream.OpenBlobAsync(repository.Name, digest, start, end - 1, RemotePatience.Retry, cancellationToken)
                 is RemoteAnswer<RemoteBlob>.Found(var part))
             {
                 if (part.Offset == start)
@@ -139,7 +148,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     /// </summary>
     public async Task ForgetDamagedAsync(BlobDamagedException damage)
     {
-        if (store.Metadata.FindBlob(damage.Digest) is { } record && IsDamaged(record, damage.Block))
+        if (store.FindBlob(damage.Digest) is { } record && IsDamaged(record, damage.Block))
         {
             await ForgetAsync(damage.Digest);
         }
@@ -147,11 +156,11 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
 
     private bool IsDamaged(BlobRecord record, long block)
     {
-        using var published = store.Blobs.TryOpen(record);
+        using var published = store.TryOpen(record, out var isGone);
         try
         {
             published?.ReadBlock(block, new byte[BlockChecksums.BlockSize]);
-            return published is null;
+            return isGone;
         }
         catch (BlobDamagedException)
         {
@@ -163,28 +172,17 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     {
         LogDamaged(digest);
         metrics.DamageFound();
-        await store.Metadata.ForgetBlobAsync(digest);
-    }
-
-    private async Task<PublishedBlob?> OpenPublishedAsync(BlobRecord blob)
-    {
-        if (store.Blobs.TryOpen(blob) is { } published)
-        {
-            return published;
-        }
-
-        await ForgetAsync(blob.Digest);
-        return null;
+        await store.TryForgetBlobAsync(digest);
     }
 
     /// <returns>Null where the blob has come to the store meanwhile.</returns>
     private async Task<RemoteAnswer<BlobSource>?> FollowAsync(
-        UpstreamRepository repository, Digest digest, Link? link, CancellationToken cancellationToken)
+        UpstreamRepository repository, Digest digest, Link? link, bool evenIfHere, CancellationToken cancellationToken)
     {
         var throughOthers = link is not null;
         while (true)
         {
-            var download = downloads.Follow(repository, digest, link?.Descriptor.Size, throughOthers);
+            var download = downloads.Follow(repository, digest, link?.Descriptor.Size, throughOthers, evenIfHere);
             if (download is DownloadAnswer.AlreadyHere)
             {
                 return null;
@@ -221,7 +219,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         {
             if (await follower.OpenedAsync(cancellationToken) is RemoteAnswer<BlobSize>.Failed(var failure))
             {
-                follower.Dispose();
+                await follower.DisposeAsync();
                 return failure;
             }
 
@@ -230,7 +228,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         }
         catch
         {
-            follower.Dispose();
+            await follower.DisposeAsync();
             throw;
         }
     }
@@ -243,9 +241,9 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
         {
             case RemoteAnswer<BlobSize>.Found(var answered):
                 // A size that nobody knows is not made up: then the yes counts for this time only.
-                if ((answered.Bytes ?? store.Metadata.FindBlob(digest)?.Size) is { } size)
+                if ((answered.Bytes ?? store.FindBlob(digest)?.Size) is { } size)
                 {
-                    await store.Metadata.RecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, size));
+                    await store.TryRecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, size));
                 }
 
                 return null;

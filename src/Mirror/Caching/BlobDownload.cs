@@ -1,6 +1,5 @@
-using System.Buffers;
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 using Mirror.Observability;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
@@ -11,53 +10,47 @@ namespace Mirror.Caching;
 /// <summary>
 /// One running fetch of one blob. It belongs to nobody who follows it: they come, go and read at their own pace, and it runs to its end.
 /// <code>
-///             ┌─ broken ◄─┐
-///             ▼           │
-/// asking ──► growing ─────┴──► verified ──► published
-///    │          │                 │
-///    ▼          ▼                 ▼
-/// refused   failed: what is there is kept for the next attempt, unless it is wrong
+///             ┌─ wrong, the first time ─┐
+///             ▼                         │
+/// asking ──► growing ───────────────────┴──► verified ──► published
+///    │          │
+///    ▼          ▼
+/// refused   failed: what is there is kept for the next attempt, unless it is wrong or can not be stored
 /// </code>
-/// Where upstream breaks off, it is asked for the rest; where it starts again from the beginning, what it repeats must be what it sent before.
 /// Followers read the staged file behind the writer. They get its last byte when it is verified; publishing, which waits for the disk, is no
-/// concern of theirs.
+/// concern of theirs. Where it can not be stored, each of them goes on by itself.
 /// </summary>
 /// <param name="repository">Through which it is fetched.</param>
 /// <param name="digest">What is fetched.</param>
-/// <param name="announcedSize">Its size as a manifest has it, in bytes: another is refused, and more is not received.</param>
-/// <param name="forget">Takes it off the list of running downloads, so that who asks from then on starts another.</param>
+/// <param name="announcedSize">Its size as a manifest has it, in bytes: another is refused.</param>
+/// <param name="downloads">The running downloads, of which this is one.</param>
 /// <param name="store">Where it is staged and published.</param>
 /// <param name="metrics">Counts it.</param>
 /// <param name="time">The clock.</param>
-/// <param name="logger">Gets one event.</param>
+/// <param name="loggers">Get an event at the end, and one for each break.</param>
 internal sealed partial class BlobDownload(
     UpstreamRepository repository,
     Digest digest,
     long? announcedSize,
-    Action<BlobDownload> forget,
-    Store store,
+    Downloads downloads,
+    CacheStore store,
     MirrorMetrics metrics,
     TimeProvider time,
-    ILogger<BlobDownload> logger)
+    ILoggerFactory loggers)
 {
-    /// <summary>So often in a row an attempt may bring nothing worth the name: the pauses between them add up to a minute and a half.</summary>
-    private const int MaxFruitless = 8;
-    private const int Fruit = 64 * 1024;
-    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(25);
-
     private readonly TaskCompletionSource<RemoteAnswer<BlobSize>> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DownloadProgress _progress = new();
+    private readonly ILogger<BlobDownload> _logger = loggers.CreateLogger<BlobDownload>();
     private readonly Lock _gate = new();
     private StagedBlob? _staged;
-    private long? _size;                  // what followers were told
-    private long _before;                 // how much was there before the running attempt
-    private bool _wrong;                  // whether what is staged must not be gone on with
-    private RemoteFailure? _broken;       // how the last attempt ended
-    private bool _brokeOff;               // whether another is worth it at once: it ended inside a body
-    private int _users = 1;    // the download itself, until its end
+    private StagedBlob? _former;    // of the first time, if this is the second: followers may still be reading it
+    private BlobStaging? _staging;
+    private bool _contradicted;     // whether upstream has sent once more what it sent before, and differently
+    private int _users = 1;         // the download itself, until its end
 
     public UpstreamRepository Repository => repository;
+
+    public Digest Digest => digest;
 
     /// <summary>Whether upstream gives the blob, and its size.</summary>
     public Task<RemoteAnswer<BlobSize>> Opened => _opened.Task;
@@ -81,10 +74,14 @@ internal sealed partial class BlobDownload(
         try
         {
             await FetchAsync(stopping);
-            await PublishAsync();
-            forget(this);
-            LogDownloaded(digest, repository.Key, _staged!.Length, (long)time.GetElapsedTime(started).TotalMilliseconds);
-            metrics.Downloaded(repository.Upstream.Name, "done", _staged.Length);
+            _progress.Verified();
+            if (await store.TryPublishAsync(repository.Key, _staged!))
+            {
+                downloads.Forget(this);
+                LogDownloaded(digest, repository.Key, _staged!.Length, (long)time.GetElapsedTime(started).TotalMilliseconds);
+            }
+
+            metrics.Downloaded(repository.Upstream.Name, "done", _staged!.Length);
         }
         catch (DownloadFailedException e)
         {
@@ -92,29 +89,32 @@ internal sealed partial class BlobDownload(
         }
         catch (OperationCanceledException)
         {
-            Fail(new DownloadFailedException(null, "the mirror is stopping"));
+            Fail(new DownloadFailedException(DownloadFault.Stopped, null, "the mirror is stopping"));
         }
         catch (Exception e)
         {
-            Fail(new DownloadFailedException(null, $"the mirror could not store it: {e.Message}"));
+            Fail(store.NotStored(e));
         }
         finally
         {
-            forget(this);
+            downloads.Forget(this);
             Leave();
         }
     }
 
-    /// <summary>Reads what is there behind <paramref name="offset"/>, waiting for the first byte of it. 0 at the verified end.</summary>
-    /// <exception cref="DownloadFailedException">The download has failed.</exception>
-    public async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        var end = await _progress.WaitBeyondAsync(offset, cancellationToken);
-        var length = (int)Math.Clamp(end - offset, 0, buffer.Length);
-        return length == 0 ? 0 : RandomAccess.Read(_staged!.Handle, buffer.Span[..length], offset);
-    }
+    /// <inheritdoc cref="DownloadProgress.WaitBeyondAsync"/>
+    public ValueTask<(SafeFileHandle File, long End)> WaitBeyondAsync(long offset, SafeFileHandle? file, CancellationToken cancellationToken) =>
+        _progress.WaitBeyondAsync(offset, file, cancellationToken);
 
-    /// <summary>The last to leave closes the file.</summary>
+    /// <summary>A follower's own way on, after the store's failure.</summary>
+    /// <param name="part">What it has not read yet.</param>
+    /// <param name="file">From which file it has read so far.</param>
+    /// <param name="cancellationToken">The follower's.</param>
+    /// <exception cref="DownloadFailedException">There is none.</exception>
+    public Task<DirectStream> GoOnAsync(BlobPart part, SafeFileHandle? file, CancellationToken cancellationToken) => DirectStream.OpenAsync(
+        repository, digest, part, _progress.GetRemains(part.Offset, file), time, loggers.CreateLogger<BlobArrival>(), cancellationToken);
+
+    /// <summary>The last to leave closes the files.</summary>
     public void Leave()
     {
         lock (_gate)
@@ -126,203 +126,165 @@ internal sealed partial class BlobDownload(
         }
 
         _staged?.Dispose();
+        _former?.Dispose();
     }
 
     private async Task FetchAsync(CancellationToken stopping)
     {
-        if (store.Blobs.FindStaged(repository.Upstream.Name, digest) > 0)
+        await using var arrival = NewArrival(announcedSize);
+        StageWhatIsLeft();
+        if (_staged is null || _staged.Length != announcedSize)
         {
-            Stage();
-            if (_staged!.Length > (announcedSize ?? long.MaxValue))
-            {
-                StartAgain();
-            }
+            await OpenAsync(arrival, stopping);
         }
 
-        var fruitless = 0;
-        while (!await TryReceiveAsync(stopping))
+        var goesOn = _staged is not null;
+        _opened.TrySetResult(new BlobSize(arrival.Size));
+        if (await TryReceiveAsync(arrival, stopping))
         {
-            fruitless = _progress.Written - _before >= Fruit ? 0 : fruitless + 1;
-            await PauseAsync(fruitless, stopping);
+            return;
         }
 
-        if (!_staged!.Verify())
+        if (!goesOn && !arrival.Resumed)
         {
-            throw Wrong("sent content that does not have the digest");
+            throw Wrong();
         }
 
-        _progress.Verified();
+        await FetchAgainAsync(arrival.Size, stopping);
     }
 
-    /// <summary>One attempt at all that is missing.</summary>
-    /// <returns>Whether it is all there; if not, <see cref="_broken"/> says why.</returns>
-    /// <exception cref="DownloadFailedException">Another attempt would not help.</exception>
-    private async Task<bool> TryReceiveAsync(CancellationToken stopping)
+    /// <summary>What was there before, or what came in pieces, may be to blame: once more, from the first byte, into another file.</summary>
+    private async Task FetchAgainAsync(long? size, CancellationToken stopping)
     {
-        _before = _staged?.Length ?? 0;
-        _brokeOff = false;
-        if (_before > 0 && _before == (_size ?? announcedSize))
-        {
-            _opened.TrySetResult(new BlobSize(_before));
-            return true;
-        }
-
-        switch (await repository.Upstream.OpenBlobAsync(repository.Name, digest, _before, stopping))
-        {
-            case RemoteAnswer<RemoteBlob>.Found(var blob):
-                await using (blob)
-                {
-                    return await TryReceiveAsync(blob);
-                }
-
-            case RemoteAnswer<RemoteBlob>.Failed(var failure):
-                _broken = failure;
-                if (!_opened.Task.IsCompleted && _before > 0 && failure is RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported })
-                {
-                    // What an earlier attempt has left is longer than the blob: that is our trouble, and no reason to pause.
-                    StartAgain();
-                    _brokeOff = true;
-                    return false;
-                }
-
-                return _opened.Task.IsCompleted && failure is RemoteFailure.Unavailable or RemoteFailure.Throttled
-                    ? false
-                    : throw new DownloadFailedException(failure, failure.Why);
-
-            default:
-                throw new UnreachableException();
-        }
-    }
-
-    private async Task<bool> TryReceiveAsync(RemoteBlob blob)
-    {
-        if (FaultOf(blob) is { } fault)
-        {
-            _broken = new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{repository.Upstream.Name} {fault}");
-            return _opened.Task.IsCompleted ? false : throw new DownloadFailedException(_broken, _broken.Why);
-        }
-
-        _size ??= blob.Size ?? announcedSize;
-        Stage();
-        _opened.TrySetResult(new BlobSize(_size));
-        _brokeOff = true;
-        try
-        {
-            await ReceiveAsync(blob);
-            _broken = new RemoteFailure.Unavailable(
-                UnavailableReason.Unreachable, $"{repository.Upstream.Name} ended after {_staged!.Length} of {_size} bytes");
-            return _size is null || _staged.Length == _size;
-        }
-        catch (RemoteReadException e)
-        {
-            _broken = e.Failure;
-            return false;
-        }
-    }
-
-    /// <summary>The size is what a manifest says, and what followers have been told: an upstream that says another is asked again.</summary>
-    private string? FaultOf(RemoteBlob blob) =>
-        blob.Size is { } size && (_size ?? announcedSize) is { } expected && size != expected
-            ? $"has a blob of {size} bytes where {(_size is null ? "the manifest" : "it itself")} says {expected}"
-            : null;
-
-    private void StartAgain()
-    {
+        LogAgain(digest, repository.Key);
         _staged!.Discard();
-        _staged.Dispose();
-        _staged = null;
-        _progress.Advance(0);
+        (_former, _staged) = (_staged, null);
+        await using var arrival = NewArrival(size);
+        await OpenAsync(arrival, stopping);
+        if (!await TryReceiveAsync(arrival, stopping))
+        {
+            throw Wrong();
+        }
     }
 
-    private void Stage()
+    /// <summary>Asks for what is missing. What an earlier download has left may turn out to be longer than the blob: then for all of it.</summary>
+    private async Task OpenAsync(BlobArrival arrival, CancellationToken stopping)
     {
-        _staged ??= store.Blobs.StageDownload(repository.Upstream.Name, digest);
-        _progress.Advance(_staged.Length);
+        var answer = await arrival.OpenAsync(_staged?.Length ?? 0, stopping);
+        if (_staged is not null && answer is RemoteAnswer<BlobSize>.Failed(RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported }))
+        {
+            _staged.Discard();
+            _staged.Dispose();
+            _staged = null;
+            answer = await arrival.OpenAsync(0, stopping);
+        }
+
+        if (answer is RemoteAnswer<BlobSize>.Failed(var failure))
+        {
+            throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
+        }
     }
 
-    private async Task ReceiveAsync(RemoteBlob blob)
+    private BlobArrival NewArrival(long? size) =>
+        new(repository, digest, size, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
+
+    private void StageWhatIsLeft()
     {
-        var position = blob.Offset;
-        var buffer = ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
+        if (store.FindStaged(repository.Upstream.Name, digest) is 0)
+        {
+            return;
+        }
+
+        _staged = store.StageDownload(repository.Upstream.Name, digest);
+        if (_staged.Length > (announcedSize ?? long.MaxValue))
+        {
+            _staged.Discard();
+            _staged.Dispose();
+            _staged = null;
+        }
+    }
+
+    /// <returns>Whether all of it is there, and has the digest.</returns>
+    private async Task<bool> TryReceiveAsync(BlobArrival arrival, CancellationToken stopping)
+    {
+        _staged ??= store.StageDownload(repository.Upstream.Name, digest);
+        _progress.Begin(_staged);
+        _staging = new BlobStaging(_staged, _former, _progress, store);
+        _contradicted = false;
         try
         {
-            while (await blob.Body.ReadAsync(buffer) is > 0 and var read)
-            {
-                if (read > (_size ?? long.MaxValue) - position)
-                {
-                    throw Wrong($"sent more than {_size} bytes");
-                }
-
-                var repeated = (int)Math.Clamp(_staged!.Length - position, 0, read);
-                if (!_staged.Has(position, buffer.AsSpan(0, repeated)))
-                {
-                    throw Wrong("sent other bytes than before");
-                }
-
-                _staged.Append(buffer.AsSpan(repeated, read - repeated));
-                _progress.Advance(_staged.Length);
-                position += read;
-            }
+            await ReceiveAsync(arrival, _staging, stopping);
+        }
+        catch (DownloadFailedException) when (_contradicted)
+        {
+            return false;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            await _staging.EndAsync();
         }
+
+        return _staged.Verify();
     }
 
     /// <summary>
-    /// None after a body that broke off, as connections do; longer and longer where that brings nothing or upstream answers with errors, and
-    /// at least what it asks for.
+    /// Whole blocks are handed on to be stored; where nothing more has arrived yet, what there is of a block. A store that fails ends this, and
+    /// says so itself.
     /// </summary>
-    private async Task PauseAsync(int fruitless, CancellationToken stopping)
+    private static async Task ReceiveAsync(BlobArrival arrival, BlobStaging staging, CancellationToken stopping)
     {
-        var pause = fruitless == 0 || (fruitless == 1 && _brokeOff) ? TimeSpan.Zero : FirstPause * Math.Pow(2, fruitless - 1);
-        var asked = (_broken as RemoteFailure.Throttled)?.RetryAfter ?? TimeSpan.Zero;
-        if (fruitless >= MaxFruitless || asked > LongestPause)
+        while (true)
         {
-            throw new DownloadFailedException(_broken, _broken!.Why);
-        }
+            var block = BlobStaging.RentBlock();
+            for (int handedOn = 0, filled = 0; filled < BlockChecksums.BlockSize;)
+            {
+                var reading = arrival.ReadAsync(block.AsMemory(filled..BlockChecksums.BlockSize), stopping);
+                var isStoring = true;
+                if (!reading.IsCompleted && filled > handedOn)
+                {
+                    isStoring = await staging.TryPutAsync(block, handedOn, filled, isLast: false);
+                    handedOn = filled;
+                }
 
-        LogBroken(digest, repository.Key, _progress.Written, _broken!.Why);
-        pause = pause > LongestPause ? LongestPause : pause;
-        await Task.Delay(asked > pause ? asked : pause, time, stopping);
+                var read = await reading;
+                filled += read;
+                var isLast = read == 0 || filled == BlockChecksums.BlockSize;
+                if (isLast)
+                {
+                    isStoring = await staging.TryPutAsync(block, handedOn, filled, isLast: true);
+                }
+
+                if (!isStoring || read == 0)
+                {
+                    return;
+                }
+            }
+        }
     }
 
-    /// <summary>The followers already have what they came for: a disk that fails now costs only the cached copy.</summary>
-    private async Task PublishAsync()
+    private async ValueTask<bool> RepeatsAsync(long offset, ReadOnlyMemory<byte> content)
     {
-        try
-        {
-            await store.Metadata.RecordBlobAsync(repository.Key, _staged!.Publish());
-        }
-        catch (Exception e)
-        {
-            throw new DownloadFailedException(null, $"it was received, but the mirror could not store it: {e.Message}");
-        }
+        _contradicted = !await _staging!.HasAsync(offset, content);
+        return !_contradicted;
     }
 
-    private DownloadFailedException Wrong(string what)
-    {
-        _wrong = true;
-        var why = $"{repository.Upstream.Name} {what}";
-        return new DownloadFailedException(new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, why), why);
-    }
+    private DownloadFailedException Wrong() => DownloadFailedException.Wrong(repository, "sent content that does not have the digest");
 
     private void Fail(DownloadFailedException failure)
     {
         // Before anybody hears of it: who hears of it and tries again must meet neither this one nor what is wrong of it.
-        if (_wrong)
+        if (failure.Fault is DownloadFault.Content or DownloadFault.Store)
         {
-            _staged?.Discard();
+            Discard();
         }
         else
         {
             _staged?.Keep();
         }
 
-        forget(this);
+        downloads.Forget(this);
         metrics.Downloaded(repository.Upstream.Name, "failed", _staged?.Length ?? 0);
-        if (_staged is null && failure.Failure is { } refused)
+        if (!_opened.Task.IsCompleted && failure.Failure is { } refused)
         {
             // The upstream's refusal has been logged as such.
             _opened.TrySetResult(refused);
@@ -330,16 +292,29 @@ internal sealed partial class BlobDownload(
         }
 
         LogFailed(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
-        _opened.TrySetException(failure);
-        _ = _opened.Task.Exception;    // perhaps nobody waits for it any more
         _progress.Fail(failure);
+
+        // Who can not have it from the store asks upstream by itself, and hears then whether there is such a blob.
+        _opened.TrySetResult(new BlobSize(announcedSize));
+    }
+
+    private void Discard()
+    {
+        try
+        {
+            _staged?.Discard();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _ = store.NotStored(e);
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Downloaded {Digest} for {Repository}: {Bytes} bytes in {Milliseconds} ms")]
     private partial void LogDownloaded(Digest digest, RepositoryKey repository, long bytes, long milliseconds);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The download of {Digest} for {Repository} broke off after {Bytes} bytes and will go on: {Why}")]
-    private partial void LogBroken(Digest digest, RepositoryKey repository, long bytes, string why);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Digest} for {Repository} came in pieces that do not fit together; it is fetched once more from its first byte")]
+    private partial void LogAgain(Digest digest, RepositoryKey repository);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The download of {Digest} for {Repository} failed after {Bytes} bytes: {Why}")]
     private partial void LogFailed(Digest digest, RepositoryKey repository, long bytes, string why);

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci;
-using Mirror.Storage;
 
 namespace Mirror.Caching;
 
@@ -22,7 +21,7 @@ public abstract record DownloadAnswer
 }
 
 /// <summary>The running downloads: one for each registry and digest, however many ask.</summary>
-public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Registry, Digest Digest), (BlobDownload Download, Task Running)> _running = [];
@@ -33,7 +32,8 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
     /// <param name="digest">The blob.</param>
     /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
     /// <param name="throughOthers">Whether one that was started through another repository may be followed: the registry is giving the blob right now, so a repository of it that refers to the blob may.</param>
-    public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers)
+    /// <param name="evenIfHere">Whether the blob is wanted from upstream although the store has it: it can not be read.</param>
+    public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers, bool evenIfHere)
     {
         var key = (repository.Upstream.Name, digest);
         lock (_gate)
@@ -46,14 +46,13 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
             }
 
             // A download may have ended since the caller looked for the blob; it was recorded before it was taken off the list.
-            if (store.Metadata.FindBlob(digest) is not null)
+            if (!evenIfHere && store.FindBlob(digest) is not null)
             {
                 return new DownloadAnswer.AlreadyHere();
             }
 
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
-            var download = new BlobDownload(
-                repository, digest, announcedSize, done => Forget(key, done), store, metrics, time, loggers.CreateLogger<BlobDownload>());
+            var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers);
             var follower = download.Follow();
             _running[key] = (download, Task.Run(() => download.RunAsync(_stopping.Token)));
             return new DownloadAnswer.Following(follower);
@@ -74,8 +73,10 @@ public sealed class Downloads(Store store, MirrorMetrics metrics, TimeProvider t
         _stopping.Dispose();
     }
 
-    private void Forget((string Registry, Digest Digest) key, BlobDownload download)
+    /// <summary>A download is over: who asks from now on starts another.</summary>
+    internal void Forget(BlobDownload download)
     {
+        var key = (download.Repository.Upstream.Name, download.Digest);
         lock (_gate)
         {
             if (_running.TryGetValue(key, out var running) && running.Download == download)

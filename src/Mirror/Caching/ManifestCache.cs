@@ -7,7 +7,7 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>Manifests by digest: from memory, from disk, or from upstream, which is asked once however many need one.</summary>
-public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, ILogger<ManifestCache> logger, CancellationToken stopping)
+public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metrics, ILogger<ManifestCache> logger, CancellationToken stopping)
 {
     private const long MemoryLimit = 64 * 1024 * 1024;
 
@@ -28,7 +28,7 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
     /// <summary>What a manifest is, where it is here: it need not be read for that.</summary>
     public Descriptor? FindDescriptor(UpstreamRepository repository, Digest digest) =>
         _memory.Find(repository.Key, digest)?.Descriptor
-        ?? (store.Metadata.FindLink(repository.Key, digest) is { Held: true, Blob: not null } link && MediaTypes.IsManifest(link.Descriptor.MediaType)
+        ?? (store.FindLink(repository.Key, digest) is { Held: true, Blob: not null } link && MediaTypes.IsManifest(link.Descriptor.MediaType)
             ? link.Descriptor
             : null);
 
@@ -36,18 +36,10 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
     /// Keeps a manifest that upstream gave, with the tags that it says point to it. It is durable when this is done. A store that can not
     /// take it costs the copy, not the answer.
     /// </summary>
-    public async Task KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
+    public Task KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
     {
         _memory.Add(repository.Key, manifest);
-        try
-        {
-            var blob = store.Metadata.FindBlob(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
-            await store.Metadata.RecordManifestAsync(repository.Key, manifest, blob, tags);
-        }
-        catch (Exception e)
-        {
-            LogNotKept(e, manifest.Digest, repository.Key);
-        }
+        return store.TryKeepAsync(repository.Key, manifest, tags);
     }
 
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
@@ -74,7 +66,7 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
 
     private async Task<Manifest?> FindInStoreAsync(UpstreamRepository repository, Digest digest)
     {
-        if (store.Metadata.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
+        if (store.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
             || !MediaTypes.IsManifest(link.Descriptor.MediaType))
         {
             return null;
@@ -82,20 +74,22 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
 
         try
         {
-            using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest, block: 0);
+            using var blob = store.TryOpen(record, out var isGone);
+            if (blob is null)
+            {
+                return isGone ? throw new BlobDamagedException(digest, block: 0) : null;
+            }
+
             return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) ? manifest : null;
         }
         catch (BlobDamagedException e)
         {
             LogDamaged(e, repository.Key);
             metrics.DamageFound();
-            await store.Metadata.ForgetBlobAsync(digest);
+            await store.TryForgetBlobAsync(digest);
             return null;
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "The manifest {Digest} of {Repository} could not be kept")]
-    private partial void LogNotKept(Exception exception, Digest digest, RepositoryKey repository);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A manifest of {Repository} is damaged and will be fetched again")]
     private partial void LogDamaged(Exception exception, RepositoryKey repository);

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
-using Mirror.Storage;
 
 namespace Mirror.Caching;
 
@@ -19,7 +18,7 @@ public sealed class PullThrough : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, CacheStore store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
         foreach (var (options, freshness) in registries)

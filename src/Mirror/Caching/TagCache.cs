@@ -21,7 +21,7 @@ public sealed record TagPage(IReadOnlyList<Tag> Items, bool More);
 /// where upstream can not answer in time, the cached tag still does, and says that it is stale.
 /// </summary>
 public sealed partial class TagCache(
-    Store store, ManifestCache manifests, MirrorMetrics metrics, TimeProvider time, ILogger<TagCache> logger, CancellationToken stopping)
+    CacheStore store, ManifestCache manifests, MirrorMetrics metrics, TimeProvider time, ILogger<TagCache> logger, CancellationToken stopping)
 {
     /// <summary>How long somebody waits for upstream who could be given the cached answer.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -133,7 +133,7 @@ public sealed partial class TagCache(
     /// <summary>The tags that are here, of which upstream may have more. One more than asked for tells whether there is another page.</summary>
     private TagPage? FindCachedPage(UpstreamRepository repository, int n, string? last)
     {
-        var cached = store.Metadata.ListTags(repository.Key, n + 1, last);
+        var cached = store.ListTags(repository.Key, n + 1, last);
         return cached.Count == 0 && last is null ? null : new TagPage([.. cached.Take(n)], More: cached.Count > n);
     }
 
@@ -145,7 +145,7 @@ public sealed partial class TagCache(
         Func<Task<RemoteAnswer<T>>> fromUpstream,
         CancellationToken cancellationToken)
     {
-        var here = store.Metadata.FindTag(repository.Key, tag);
+        var here = store.FindTag(repository.Key, tag);
         var state = StateOf(repository, tag, here);
         if (here is not null && state == TagState.Fresh)
         {
@@ -209,7 +209,7 @@ public sealed partial class TagCache(
     /// </summary>
     private async Task<RemoteAnswer<Manifest>> GetFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
-        var here = store.Metadata.FindTag(repository.Key, tag);
+        var here = store.FindTag(repository.Key, tag);
         if (here is not null && StateOf(repository, tag, here) == TagState.Fresh)
         {
             return await manifests.GetAsync(repository, here.Digest, stopping);
@@ -286,7 +286,7 @@ public sealed partial class TagCache(
 
     private async Task<RemoteAnswer<Descriptor>> HeadFromUpstreamAsync(UpstreamRepository repository, Tag tag)
     {
-        var here = store.Metadata.FindTag(repository.Key, tag);
+        var here = store.FindTag(repository.Key, tag);
         if (here is not null && StateOf(repository, tag, here) == TagState.Fresh)
         {
             return await DescribeAsync(repository, here.Digest);
@@ -350,18 +350,11 @@ public sealed partial class TagCache(
         return manifests.KeepAsync(repository, manifest, [tag, .. _seen.TakePointingTo(repository.Key, manifest.Digest)]);
     }
 
-    private async Task RecordAsync(UpstreamRepository repository, TagSighting tag, Digest digest)
+    private Task<bool> RecordAsync(UpstreamRepository repository, TagSighting tag, Digest digest)
     {
         _seen.Remove(repository.Key, tag.Tag);
         _absent.Remove((repository.Key, tag.Tag));
-        try
-        {
-            await store.Metadata.RecordTagAsync(repository.Key, tag, digest);
-        }
-        catch (Exception e)
-        {
-            LogNotKept(e, repository.Key, tag.Tag);
-        }
+        return store.TryRecordTagAsync(repository.Key, tag, digest);
     }
 
     private async Task ForgetIfGoneAsync(UpstreamRepository repository, TagSighting tag, RemoteFailure failure)
@@ -373,14 +366,7 @@ public sealed partial class TagCache(
 
         _seen.Remove(repository.Key, tag.Tag);
         _absent.Add((repository.Key, tag.Tag), missing, tag.SaidAt);
-        try
-        {
-            await store.Metadata.RemoveTagAsync(repository.Key, tag);
-        }
-        catch (Exception e)
-        {
-            LogNotKept(e, repository.Key, tag.Tag);
-        }
+        await store.TryRemoveTagAsync(repository.Key, tag);
     }
 
     /// <summary>Where a HEAD saw the tag point, as long as that is fresh and nothing later is known.</summary>
@@ -400,9 +386,6 @@ public sealed partial class TagCache(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Repository}:{Tag} is answered as of {CheckedAt:u}, because upstream could not be asked: {Why}")]
     private partial void LogStale(RepositoryKey repository, Tag tag, DateTimeOffset checkedAt, string why);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "What upstream says of {Repository}:{Tag} could not be kept")]
-    private partial void LogNotKept(Exception exception, RepositoryKey repository, Tag tag);
 
     private readonly record struct PageKey(RepositoryKey Repository, int N, string? Last);
 }

@@ -25,13 +25,10 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));
 
-    public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken) =>
-        ObserveAsync("blob", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken));
-
-    /// <summary>A part of a blob, up to and with <paramref name="last"/>.</summary>
-    public Task<RemoteAnswer<RemoteBlob>> OpenBlobPartAsync(
-        RepositoryName repository, Digest digest, long offset, long last, CancellationToken cancellationToken) =>
-        ObserveAsync("blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last));
+    /// <summary>A blob from <paramref name="offset"/> on, up to and with <paramref name="last"/> if one is given.</summary>
+    public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
+        RepositoryName repository, Digest digest, long offset, long? last, RemotePatience patience, CancellationToken cancellationToken) => ObserveAsync(
+        last is null ? "blob" : "blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last, patience));
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
         ObserveAsync("blob-head", repository, remote.HeadBlobAsync(repository, digest, cancellationToken));

@@ -4,20 +4,30 @@ using Mirror.Storage;
 namespace Mirror.Observability;
 
 /// <summary>
-/// <c>/healthz</c>: the process answers. <c>/readyz</c>: it can serve what it has. Upstreams play no part: a mirror whose upstream is down is
-/// at its most useful.
+/// <c>/healthz</c>: the process answers. <c>/readyz</c>: it can be pulled from, and what its store can not do. Upstreams play no part: a mirror whose
+/// upstream is down is at its most useful. Nor does trouble with the store: pulls go on without it, and would fail if clients were led elsewhere.
 /// </summary>
-internal sealed class HealthEndpoint(Metadata metadata)
+internal sealed class HealthEndpoint(Metadata metadata, StoreTrouble trouble)
 {
-    public static Task HealthAsync(HttpContext http) => WriteAsync(http, StatusCodes.Status200OK, "ok\n");
+    public static Task HealthAsync(HttpContext http) => WriteAsync(http, "ok\n");
 
-    public Task ReadyAsync(HttpContext http) => metadata.FindFault() is { } fault
-        ? WriteAsync(http, StatusCodes.Status503ServiceUnavailable, $"store: {fault}\n")
-        : WriteAsync(http, StatusCodes.Status200OK, "store: ok\n");
-
-    private static Task WriteAsync(HttpContext http, int status, string text)
+    public Task ReadyAsync(HttpContext http)
     {
-        http.Response.StatusCode = status;
+        if (metadata.FindFault() is { } fault)
+        {
+            trouble.Met(StorePart.ReadingDatabase, fault);
+        }
+        else
+        {
+            trouble.Over(StorePart.ReadingDatabase);
+        }
+
+        var lines = trouble.Describe();
+        return WriteAsync(http, lines.Count == 0 ? "store: ok\n" : string.Concat(lines.Select(line => $"store: {line}\n")));
+    }
+
+    private static Task WriteAsync(HttpContext http, string text)
+    {
         http.Response.ContentType = "text/plain";
         return http.Response.WriteAsync(text, http.RequestAborted);
     }

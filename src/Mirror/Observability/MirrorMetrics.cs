@@ -17,6 +17,7 @@ public sealed class MirrorMetrics : IDisposable
     private readonly Counter<long> _downloadedBytes;
     private readonly Counter<long> _servedBytes;
     private readonly Counter<long> _damagedBlobs;
+    private readonly Counter<long> _storeFailures;
 
     public MirrorMetrics()
     {
@@ -26,6 +27,7 @@ public sealed class MirrorMetrics : IDisposable
         _downloadedBytes = _meter.CreateCounter<long>("mirror.downloads.size", "By", "Bytes of blobs received from upstreams.");
         _servedBytes = _meter.CreateCounter<long>("mirror.served.size", "By", "Bytes of blobs sent to clients, by where they came from.");
         _damagedBlobs = _meter.CreateCounter<long>("mirror.store.damaged", "{blob}", "Stored content that no longer had its checksum when it was read.");
+        _storeFailures = _meter.CreateCounter<long>("mirror.store.failures", "{failure}", "What the store could not do, by what it was.");
     }
 
     /// <param name="kind">blob, manifest or tag.</param>
@@ -53,6 +55,9 @@ public sealed class MirrorMetrics : IDisposable
     public void Served(string source, long bytes) => _servedBytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
 
     public void DamageFound() => _damagedBlobs.Add(1);
+
+    /// <param name="what">One of a few names.</param>
+    public void StoreFailed(string what) => _storeFailures.Add(1, new KeyValuePair<string, object?>("what", what));
 
     public void Dispose() => _meter.Dispose();
 }

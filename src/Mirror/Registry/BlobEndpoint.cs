@@ -45,7 +45,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         switch (await blobs.OpenAsync(repository, digest, http.RequestAborted))
         {
             case RemoteAnswer<BlobSource>.Found(var source):
-                using (source)
+                await using (source)
                 {
                     await SendAsync(http, digest, source);
                 }
@@ -184,8 +184,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
             while (position < range.End)
             {
                 var memory = http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize);
-                var wanted = (int)Math.Min(memory.Length, range.End - position);
-                var read = await follower.ReadAsync(position, memory[..wanted], http.RequestAborted);
+                var read = await follower.ReadAsync(new BlobPart(position, range.End, download.Size), memory, http.RequestAborted);
                 if (read == 0)
                 {
                     return;
@@ -202,7 +201,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         }
         finally
         {
-            metrics.Served("download", position - range.Start);
+            metrics.Served(follower.IsDirect ? "upstream" : "download", position - range.Start);
         }
     }
 
@@ -232,7 +231,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         }
         catch (RemoteReadException e)
         {
-            throw new DownloadFailedException(e.Failure, e.Failure.Why);
+            throw new DownloadFailedException(DownloadFault.Upstream, e.Failure, e.Failure.Why);
         }
         finally
         {

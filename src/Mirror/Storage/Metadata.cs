@@ -161,7 +161,7 @@ public sealed class Metadata : IAsyncDisposable
     });
 
     /// <summary>What keeps the database from being read, or null.</summary>
-    public string? FindFault()
+    public SqliteException? FindFault()
     {
         try
         {
@@ -170,7 +170,7 @@ public sealed class Metadata : IAsyncDisposable
         }
         catch (SqliteException e)
         {
-            return e.Message;
+            return e;
         }
     }
 

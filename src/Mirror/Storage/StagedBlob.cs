@@ -44,17 +44,20 @@ public sealed class StagedBlob : IDisposable
         Count(content);
     }
 
-    /// <summary>Whether <paramref name="content"/> is what was appended at <paramref name="offset"/>; all of it has been.</summary>
-    public bool Has(long offset, ReadOnlySpan<byte> content)
+    /// <summary>The first offset from <paramref name="offset"/> on at which <paramref name="content"/> is not what was appended, as far as anything was.</summary>
+    public long? FindDifference(long offset, ReadOnlySpan<byte> content)
     {
-        var had = ArrayPool<byte>.Shared.Rent(content.Length);
+        var buffer = ArrayPool<byte>.Shared.Rent(content.Length);
         try
         {
-            return RandomAccess.Read(Handle, had.AsSpan(0, content.Length), offset) == content.Length && content.SequenceEqual(had.AsSpan(0, content.Length));
+            var appended = (int)Math.Clamp(Length - offset, 0, content.Length);
+            var had = buffer.AsSpan(0, appended == 0 ? 0 : RandomAccess.Read(Handle, buffer.AsSpan(0, appended), offset));
+            var same = had.CommonPrefixLength(content);
+            return same == appended ? null : offset + same;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(had);
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

@@ -25,26 +25,27 @@ public sealed class DownloadsTests
         using var remote = new RemoteRegistry(new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, time);
         var upstream = new Upstream(remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), metrics, NullLogger<Upstream>.Instance);
         var repository = new UpstreamRepository(upstream, name);
+        var cached = new CacheStore(store, new StoreTrouble(metrics, time, NullLogger<StoreTrouble>.Instance));
 
-        await using (var downloads = new Downloads(store, metrics, time, NullLoggerFactory.Instance))
+        await using (var downloads = new Downloads(cached, metrics, time, NullLoggerFactory.Instance))
         {
-            var answer = downloads.Follow(repository, image.Layer.Digest, null, throughOthers: false);
+            var answer = downloads.Follow(repository, image.Layer.Digest, null, throughOthers: false, evenIfHere: false);
             await ReadToEndAsync(Assert.IsType<DownloadAnswer.Following>(answer).Follower);
         }
 
-        await using var later = new Downloads(store, metrics, time, NullLoggerFactory.Instance);
-        Assert.IsType<DownloadAnswer.AlreadyHere>(later.Follow(repository, image.Layer.Digest, null, throughOthers: false));
+        await using var later = new Downloads(cached, metrics, time, NullLoggerFactory.Instance);
+        Assert.IsType<DownloadAnswer.AlreadyHere>(later.Follow(repository, image.Layer.Digest, null, throughOthers: false, evenIfHere: false));
         Assert.Equal(1, registry.Count(HttpMethod.Get, image.Layer.Digest));
     }
 
     private static async Task ReadToEndAsync(BlobFollower follower)
     {
-        using (follower)
+        await using (follower)
         {
             var buffer = new byte[64 * 1024];
             for (var position = 0; ;)
             {
-                var read = await follower.ReadAsync(position, buffer, CancellationToken.None);
+                var read = await follower.ReadAsync(new BlobPart(position, long.MaxValue, null), buffer, CancellationToken.None);
                 if (read == 0)
                 {
                     return;

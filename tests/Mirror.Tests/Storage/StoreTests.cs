@@ -56,28 +56,6 @@ public sealed class StoreTests
     }
 
     [Fact]
-    public async Task A_store_that_can_not_be_read_forgets_nothing()
-    {
-        await using var scene = await Scene.StartAsync();
-        await scene.PullAsync();
-        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
-        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
-        var file = FileOf(scene, scene.Layer.Digest);
-
-        // A link that leads to itself: the file is neither gone nor to be opened, as when handles have run out.
-        File.Move(file, file + ".aside");
-        File.CreateSymbolicLink(file, file);
-        var answer = await scene.GetRawAsync(scene.LayerPath);
-        File.Delete(file);
-        File.Move(file + ".aside", file);
-        scene.Upstream.ClearRequests();
-        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
-
-        Assert.Equal(503, answer.Status);
-        Assert.Empty(scene.Upstream.Requests);
-    }
-
-    [Fact]
     public async Task A_stored_manifest_that_the_disk_has_changed_is_not_served_but_fetched_again()
     {
         await using var scene = await Scene.StartAsync();

@@ -1,0 +1,87 @@
+using Microsoft.Extensions.Logging;
+
+namespace Mirror.Observability;
+
+/// <summary>What a store can fail to do.</summary>
+public enum StorePart
+{
+    ReadingFiles,
+    WritingFiles,
+    ReadingDatabase,
+    WritingDatabase,
+}
+
+/// <summary>
+/// What the store can not do just now. Pulls go on without it, so nobody would notice: hence a counter for each time, an event when it begins, each
+/// minute that it goes on and when it is over, and a line for who asks how the mirror is.
+/// </summary>
+public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider time, ILogger<StoreTrouble> logger)
+{
+    private static readonly TimeSpan Reminder = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<StorePart, (string Why, DateTimeOffset LoggedAt)> _current = [];
+    private volatile bool _any;
+
+    /// <summary>One line for each thing that can not be done; none where all is well.</summary>
+    public IReadOnlyList<string> Describe()
+    {
+        lock (_gate)
+        {
+            return [.. _current.OrderBy(trouble => trouble.Key).Select(trouble => $"{NameOf(trouble.Key)} failed: {trouble.Value.Why}")];
+        }
+    }
+
+    public void Met(StorePart part, Exception e)
+    {
+        metrics.StoreFailed(NameOf(part));
+        var now = time.GetUtcNow();
+        lock (_gate)
+        {
+            var isDue = !_current.TryGetValue(part, out var known) || now - known.LoggedAt >= Reminder;
+            _current[part] = (e.Message, isDue ? now : known.LoggedAt);
+            _any = true;
+            if (!isDue)
+            {
+                return;
+            }
+        }
+
+        LogMet(e, NameOf(part));
+    }
+
+    /// <summary>It has just worked.</summary>
+    public void Over(StorePart part)
+    {
+        if (!_any)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (!_current.Remove(part))
+            {
+                return;
+            }
+
+            _any = _current.Count > 0;
+        }
+
+        LogOver(NameOf(part));
+    }
+
+    private static string NameOf(StorePart part) => part switch
+    {
+        StorePart.ReadingFiles => "reading files",
+        StorePart.WritingFiles => "writing files",
+        StorePart.ReadingDatabase => "reading the database",
+        StorePart.WritingDatabase => "writing the database",
+    };
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The store is in trouble: {What} failed. Pulls go on, from upstream, and nothing of them is kept")]
+    private partial void LogMet(Exception exception, string what);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The store is well again: {What} works")]
+    private partial void LogOver(string what);
+}
