@@ -15,17 +15,18 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private readonly List<string> _log = [];
     private readonly string _registry;
     private readonly string _level;
+    private readonly string? _dataPath;
     private ChildProcess? _process;
     private int _port;
 
-    private MirrorProcess(string registry, string level) => (_registry, _level) = (registry, level);
+    private MirrorProcess(string registry, string level, string? dataPath) => (_registry, _level, _dataPath) = (registry, level, dataPath);
 
     public Uri Url => new($"http://{Host}");
 
     /// <summary><c>127.0.0.1:port</c>.</summary>
     public string Host => $"127.0.0.1:{_port}";
 
-    public string DataPath => _folder.Combine("data");
+    public string DataPath => _dataPath ?? _folder.Combine("data");
 
     public string ConfigurationFile => _folder.Combine("mirror.yml");
 
@@ -37,11 +38,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <param name="credentials">For upstream. The password is given in a file.</param>
     /// <param name="tagFreshness">As it is written in the configuration.</param>
     /// <param name="level">Of the log.</param>
+    /// <param name="dataPath">A data directory of the caller's; null for one that goes with this.</param>
     public static async Task<MirrorProcess> StartAsync(
-        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info")
+        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info", string? dataPath = null)
     {
         var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
-        var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level);
+        var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level, dataPath);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
         try
         {
@@ -63,7 +65,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     {
         await File.WriteAllTextAsync(ConfigurationFile, $$"""
             server: { listen: 127.0.0.1:{{_port}} }
-            storage: { path: data }
+            storage: { path: {{DataPath}} }
             registries: { docker.io: {{_registry}} }
             observability: { log: { level: {{_level}} } }
             """);
