@@ -1,12 +1,14 @@
+using System.Text.RegularExpressions;
+using Mirror.Oci;
 using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests.Programs;
 
 /// <summary>
-/// A Docker daemon of its own, beside the machine's if there is one: nothing in it, <c>registry-mirrors</c> set, and no other way out than
-/// to that mirror.
+/// A Docker daemon of its own, beside the machine's if there is one: nothing in it, the daemon.json that docs/clients.md gives it, and no
+/// other way out than to that mirror.
 /// </summary>
-internal sealed class DockerDaemon : IAsyncDisposable
+internal sealed partial class DockerDaemon : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -15,7 +17,8 @@ internal sealed class DockerDaemon : IAsyncDisposable
 
     private string Socket => $"unix://{_folder.Combine("docker.sock")}";
 
-    public static async Task<DockerDaemon> StartAsync(Uri mirror)
+    /// <param name="mirror"><c>host:port</c>.</param>
+    public static async Task<DockerDaemon> StartAsync(string mirror)
     {
         var daemon = new DockerDaemon();
         try
@@ -32,6 +35,12 @@ internal sealed class DockerDaemon : IAsyncDisposable
 
     public Task<Command> RunAsync(params IReadOnlyList<string> arguments) =>
         Command.RunAsync("docker", ["-H", Socket, .. arguments], ("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", ""));
+
+    public async Task<Digest> PullAsync(string name)
+    {
+        var pull = (await RunAsync("pull", name)).Succeeded();
+        return Digest.Parse(PulledDigest().Match(pull.Output).Groups["digest"].Value);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -51,9 +60,9 @@ internal sealed class DockerDaemon : IAsyncDisposable
         }
     }
 
-    private async Task StartProcessAsync(Uri mirror)
+    private async Task StartProcessAsync(string mirror)
     {
-        await File.WriteAllTextAsync(_folder.Combine("daemon.json"), $$"""{ "registry-mirrors": ["{{mirror}}"] }""");
+        await File.WriteAllTextAsync(_folder.Combine("daemon.json"), ClientsPage.Setting("Docker", "/etc/docker/daemon.json", mirror));
         _process = ChildProcess.Start(
             "dockerd",
             [
@@ -80,4 +89,7 @@ internal sealed class DockerDaemon : IAsyncDisposable
             (await Command.RunAsync("umount", ["--lazy", mount])).Succeeded();
         }
     }
+
+    [GeneratedRegex(@"^Digest: (?<digest>\S+)$", RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.NonBacktracking)]
+    private static partial Regex PulledDigest();
 }

@@ -13,12 +13,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 {
     private readonly TemporaryDirectory _folder = new();
     private readonly List<string> _log = [];
-    private readonly string _registry;
+    private readonly string _registries;
     private readonly string _level;
     private ChildProcess? _process;
     private int _port;
 
-    private MirrorProcess(string registry, string level) => (_registry, _level) = (registry, level);
+    private MirrorProcess(string registries, string level) => (_registries, _level) = (registries, level);
 
     public Uri Url => new($"http://{Host}");
 
@@ -37,11 +37,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <param name="credentials">For upstream. The password is given in a file.</param>
     /// <param name="tagFreshness">As it is written in the configuration.</param>
     /// <param name="level">Of the log.</param>
+    /// <param name="ghcr">Where the registry under the name of <c>ghcr.io</c> really is, if there is to be one.</param>
     public static async Task<MirrorProcess> StartAsync(
-        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info")
+        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info", Uri? ghcr = null)
     {
         var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
-        var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level);
+        var hub = $"docker.io: {{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}";
+        var mirror = new MirrorProcess(ghcr is null ? hub : $"{hub}, ghcr.io: {{ url: {ghcr} }}", level);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
         try
         {
@@ -64,7 +66,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         await File.WriteAllTextAsync(ConfigurationFile, $$"""
             server: { listen: 127.0.0.1:{{_port}} }
             storage: { path: data }
-            registries: { docker.io: {{_registry}} }
+            registries: { {{_registries}} }
             observability: { log: { level: {{_level}} } }
             """);
         _process = ChildProcess.Start(Dotnet, [Program, "serve", "-c", ConfigurationFile]);
