@@ -1,6 +1,8 @@
+using System.Text;
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci.Remote;
+using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
 
@@ -19,6 +21,22 @@ public sealed class DockerTests(DebianImage image)
     {
         await using var upstream = await DistributionRegistry.StartAsync(new BasicCredentials("mirror", "a long and secret word"));
         await RunsWithAndWithoutAsync(upstream);
+    }
+
+    [FactWith("dockerd", "docker", "docker-registry", "skopeo", "dpkg-query", AsRoot = true)]
+    public async Task BuildKit_in_the_Docker_daemon_builds_on_an_image_of_the_mirror()
+    {
+        await using var upstream = await DistributionRegistry.StartAsync();
+        await image.PushAsync(upstream);
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        await using var files = await FakeRegistry.StartAsync();
+        var dockerfile = files.AddBlob(DebianImage.Repository, Encoding.UTF8.GetBytes($"FROM {DebianImage.ShortName}\nLABEL built=yes\n"));
+        await using var docker = await DockerDaemon.StartAsync(mirror.Host);
+
+        await docker.BuildAsync(files.BlobUrl(DebianImage.Repository, dockerfile), "built");
+
+        var built = (await docker.RunAsync("image", "inspect", "built")).Succeeded();
+        Assert.All(image.Here.Layers, layer => Assert.Contains($"{layer.DiffId}", built.Output, StringComparison.Ordinal));
     }
 
     private async Task RunsWithAndWithoutAsync(DistributionRegistry upstream)
