@@ -45,7 +45,7 @@ internal sealed partial class DockerDaemon : IAsyncDisposable
         return Digest.Parse(PulledDigest().Match(pull.Output).Groups["digest"].Value);
     }
 
-    /// <summary>Builds with the daemon's BuildKit. The client needs a plugin for that, which may not be there; its request is this.</summary>
+    /// <summary>Builds with the daemon's BuildKit. The client needs a plugin for that, which may be missing; its request is this.</summary>
     public async Task BuildAsync(Uri dockerfile, string tag)
     {
         using var handler = new SocketsHttpHandler { ConnectCallback = ConnectAsync };
