@@ -224,7 +224,7 @@ internal sealed partial class BlobDownload(
             await _staging.EndAsync();
         }
 
-        return _staged.Verify();
+        return _staged.Verify(digest);
     }
 
     /// <summary>

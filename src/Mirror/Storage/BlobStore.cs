@@ -18,19 +18,26 @@ public sealed class BlobStore(StoreLayout layout)
     /// Begins to receive a blob that should turn out to have <paramref name="digest"/>, or goes on where an earlier download from the same
     /// registry stood. One download at a time.
     /// </summary>
-    public StagedBlob StageDownload(string registry, Digest digest) => new(layout, layout.StagedDownload(registry, digest), digest);
+    public StagedBlob StageDownload(string registry, Digest digest) => new(layout, layout.StagedDownload(registry, digest), digest.Algorithm);
 
     /// <summary>How much an earlier download has left, in bytes.</summary>
     public long FindStaged(string registry, Digest digest) =>
         new FileInfo(layout.StagedDownload(registry, digest)) is { Exists: true } file ? file.Length : 0;
 
+    /// <summary>Begins an upload, or goes on with one that is there. One request at a time.</summary>
+    public StagedBlob StageUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
+        new(layout, layout.StagedUpload(repository, id), algorithm);
+
+    /// <summary>Whether an earlier process has left such an upload.</summary>
+    public bool HasUpload(RepositoryName repository, UploadId id) => File.Exists(layout.StagedUpload(repository, id));
+
     /// <summary>Publishes content that is in memory and has been verified, such as a manifest.</summary>
     /// <exception cref="IOException">The disk refused.</exception>
     public BlobRecord Publish(Digest digest, ReadOnlySpan<byte> content)
     {
-        using var staged = new StagedBlob(layout, layout.NewStaged(), digest);
+        using var staged = new StagedBlob(layout, layout.NewStaged(), digest.Algorithm);
         staged.Append(content);
-        return staged.Verify() ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
+        return staged.Verify(digest) ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
     }
 
     /// <summary>Opens a published blob, or answers null where its file is gone or has another size than the index says.</summary>
@@ -57,12 +64,12 @@ public sealed class BlobStore(StoreLayout layout)
         return null;
     }
 
-    /// <summary>Removes what earlier processes left staged, but for downloads that may go on: those after a week.</summary>
+    /// <summary>Removes what earlier processes left staged, but for what may go on: that after a week.</summary>
     public void SweepStaged(DateTimeOffset now)
     {
         foreach (var file in Directory.EnumerateFiles(layout.Staged))
         {
-            if (!StoreLayout.IsStagedDownload(file) || now - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) > StagedAge)
+            if (!StoreLayout.CanBeGoneOnWith(file) || now - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) > StagedAge)
             {
                 File.Delete(file);
             }

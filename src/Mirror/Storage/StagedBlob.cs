@@ -13,23 +13,23 @@ public sealed class StagedBlob : IDisposable
 {
     private readonly StoreLayout _layout;
     private readonly string _path;
-    private readonly Digest _expected;
+    private readonly DigestAlgorithm _algorithm;
     private readonly IncrementalHash _hash;
     private readonly BlockChecksums.Builder _checksums = new();
-    private bool _verified;
+    private Digest? _verified;
     private bool _leaves;
 
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
-    /// <param name="expected">The digest that it should have at the end.</param>
-    internal StagedBlob(StoreLayout layout, string path, Digest expected)
+    /// <param name="algorithm">The one that its digest will most likely have.</param>
+    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm)
     {
         _layout = layout;
         _path = path;
-        _expected = expected;
-        _hash = Digest.Start(expected.Algorithm);
+        _algorithm = algorithm;
+        _hash = Digest.Start(algorithm);
         Handle = File.OpenHandle(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        ReadAgain();
+        ReadFrom(0, Count);
     }
 
     /// <summary>How many bytes were appended.</summary>
@@ -71,14 +71,18 @@ public sealed class StagedBlob : IDisposable
         _leaves = true;
     }
 
-    /// <summary>Whether all that was appended has the digest that was promised. Called once, at the end.</summary>
-    public bool Verify() => _verified = Digest.Finish(_hash) == _expected;
+    /// <summary>Whether all that was appended has this digest. Called at the end; nothing is appended any more.</summary>
+    public bool Verify(Digest expected)
+    {
+        _verified = DigestAs(expected.Algorithm) == expected ? expected : null;
+        return _verified is not null;
+    }
 
     /// <summary>Flushes the bytes and makes them the published blob. Durable when it returns.</summary>
     /// <exception cref="IOException">The disk refused.</exception>
     public BlobRecord Publish()
     {
-        if (!_verified)
+        if (_verified is not { } digest)
         {
             throw new InvalidOperationException("Only verified bytes are published.");
         }
@@ -89,17 +93,17 @@ public sealed class StagedBlob : IDisposable
             File.SetUnixFileMode(Handle, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         }
 
-        var folder = _layout.BlobFolder(_expected);
+        var folder = _layout.BlobFolder(digest);
         if (!Directory.Exists(folder))
         {
             Directory.CreateDirectory(folder);
             Durability.FlushFolder(Path.GetDirectoryName(folder)!);
         }
 
-        File.Move(_path, _layout.Blob(_expected), overwrite: true);
+        File.Move(_path, _layout.Blob(digest), overwrite: true);
         _leaves = true;
         Durability.FlushFolder(folder);
-        return new BlobRecord(_expected, Length, _checksums.Finish());
+        return new BlobRecord(digest, Length, _checksums.Finish());
     }
 
     public void Dispose()
@@ -112,14 +116,28 @@ public sealed class StagedBlob : IDisposable
         }
     }
 
-    private void ReadAgain()
+    /// <summary>A digest of another kind than was expected costs reading everything once more.</summary>
+    private Digest DigestAs(DigestAlgorithm algorithm)
+    {
+        if (algorithm == _algorithm)
+        {
+            return Digest.Finish(_hash);
+        }
+
+        using var other = Digest.Start(algorithm);
+        ReadFrom(0, content => other.AppendData(content));
+        return Digest.Finish(other);
+    }
+
+    private void ReadFrom(long offset, Action<ReadOnlySpan<byte>> take)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
         try
         {
-            while (RandomAccess.Read(Handle, buffer.AsSpan(0, BlockChecksums.BlockSize), Length) is > 0 and var read)
+            while (RandomAccess.Read(Handle, buffer.AsSpan(0, BlockChecksums.BlockSize), offset) is > 0 and var read)
             {
-                Count(buffer.AsSpan(0, read));
+                take(buffer.AsSpan(0, read));
+                offset += read;
             }
         }
         finally

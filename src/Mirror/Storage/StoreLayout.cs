@@ -1,3 +1,4 @@
+using System.Text;
 using Mirror.Oci;
 
 namespace Mirror.Storage;
@@ -7,8 +8,9 @@ namespace Mirror.Storage;
 /// <code>
 /// data/
 ///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
-///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, so
-///                             that it goes on where it stood after a break or a restart
+///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, an
+///                             upload's under its identity and repository, so that both go on where they stood after a
+///                             break or a restart
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   lock                      held by the one process that uses the directory
@@ -39,8 +41,13 @@ public sealed class StoreLayout(string root)
     /// <param name="digest">What is downloaded.</param>
     public string StagedDownload(string registry, Digest digest) => Path.Combine(Staged, $"{digest.Algorithm}-{digest.Hex}-{registry}");
 
+    /// <param name="repository">Whose upload it is: its identity alone opens it for no other.</param>
+    /// <param name="id">The upload's.</param>
+    public string StagedUpload(RepositoryName repository, UploadId id) =>
+        Path.Combine(Staged, $"upload-{id}-{Digest.Sha256(Encoding.UTF8.GetBytes(repository.ToString())).Hex[..16]}");
+
     /// <summary>Whether a staged file can be gone on with; any other is of use only to the process that made it.</summary>
-    public static bool IsStagedDownload(string path) => Path.GetFileName(path).Contains('-', StringComparison.Ordinal);
+    public static bool CanBeGoneOnWith(string path) => Path.GetFileName(path).Contains('-', StringComparison.Ordinal);
 
     /// <summary>Makes the folders that are not there yet.</summary>
     public void Create()
