@@ -50,12 +50,37 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
         }
     }
 
+    /// <summary>A manifest that is on disk; upstream is not asked, and memory is left to those that clients ask for.</summary>
+    public async Task<Manifest?> FindStoredAsync(RepositoryKey repository, Digest digest)
+    {
+        if (store.Metadata.FindLink(repository, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
+            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest, block: 0);
+            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _)
+                ? manifest
+                : null;
+        }
+        catch (BlobDamagedException e)
+        {
+            LogDamaged(e, repository);
+            metrics.DamageFound();
+            await store.Metadata.ForgetBlobAsync(digest);
+            return null;
+        }
+    }
+
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
     public Task DrainAsync() => _requests.DrainAsync();
 
     private async Task<RemoteAnswer<Manifest>> GetFromStoreOrUpstreamAsync(UpstreamRepository repository, Digest digest)
     {
-        if (await FindInStoreAsync(repository, digest) is { } stored)
+        if (await FindStoredAsync(repository.Key, digest) is { } stored)
         {
             _memory.Add(repository.Key, stored);
             metrics.CacheRequest("manifest", "hit");
@@ -70,28 +95,6 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
         }
 
         return answer;
-    }
-
-    private async Task<Manifest?> FindInStoreAsync(UpstreamRepository repository, Digest digest)
-    {
-        if (store.Metadata.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
-            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
-        {
-            return null;
-        }
-
-        try
-        {
-            using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(digest, block: 0);
-            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) ? manifest : null;
-        }
-        catch (BlobDamagedException e)
-        {
-            LogDamaged(e, repository.Key);
-            metrics.DamageFound();
-            await store.Metadata.ForgetBlobAsync(digest);
-            return null;
-        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The manifest {Digest} of {Repository} could not be kept")]

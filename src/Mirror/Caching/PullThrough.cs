@@ -37,6 +37,8 @@ public sealed class PullThrough : IAsyncDisposable
         Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
         Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        WholeImage = new WholeImage(store, _manifests, Blobs, _downloads, time);
+        Images = new CachedImages(store, _manifests);
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -47,6 +49,10 @@ public sealed class PullThrough : IAsyncDisposable
     public ReferrersCache Referrers { get; }
 
     public BlobCache Blobs { get; }
+
+    public WholeImage WholeImage { get; }
+
+    public CachedImages Images { get; }
 
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
