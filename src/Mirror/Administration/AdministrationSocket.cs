@@ -41,7 +41,10 @@ internal sealed class AdministrationSocket : IDisposable
         }
 
         var name = $"mirror-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(layout.Root)).AsSpan(0, 12))}.sock";
-        var path = System.IO.Path.Combine(FindRuntimeFolder() ?? PrivateFolder(), name);
+        // Below /run only root can make folders: nobody can have made this one for it.
+        var parent = Environment.IsPrivilegedProcess && Directory.Exists("/run") ? "/run" : System.IO.Path.GetTempPath();
+        var folder = FindRuntimeFolder() ?? PrivateFolder(parent);
+        var path = System.IO.Path.Combine(folder, name);
         return Fits(path)
             ? path
             : throw new IOException($"the path {path} is too long for a socket's: set XDG_RUNTIME_DIR to a shorter one");
@@ -109,11 +112,10 @@ internal sealed class AdministrationSocket : IDisposable
             ? System.IO.Path.GetFullPath(folder)
             : null;
 
-    /// <summary>A folder that nobody else can enter, below one where everybody can make folders: root's is where only root can.</summary>
+    /// <summary>A folder that nobody else can enter, below one where others may make folders too.</summary>
     /// <exception cref="IOException">Somebody else can enter it.</exception>
-    private static string PrivateFolder()
+    internal static string PrivateFolder(string parent)
     {
-        var parent = Environment.IsPrivilegedProcess && Directory.Exists("/run") ? "/run" : System.IO.Path.GetTempPath();
         var folder = System.IO.Path.Combine(parent, $"mirror-{Environment.UserName}");
         if (OperatingSystem.IsWindows())
         {

@@ -59,7 +59,8 @@ public sealed class WholeImage(Store store, ManifestCache manifests, BlobCache b
         var tally = new Tally(report);
         var bounds = new ParallelOptions { MaxDegreeOfParallelism = MaxAtOnce, CancellationToken = cancellationToken };
         var found = await FindBlobsAsync(repository, digest, platforms, tally, bounds);
-        await Parallel.ForEachAsync(found, bounds, (blob, cancellation) => FetchAsync(repository, blob, tally, cancellation));
+        await Parallel.ForEachAsync(found, bounds, async (blob, cancellation) =>
+            await TolerateAsync(blob.Digest, tally, () => FetchBlobAsync(repository, blob, tally, cancellation)));
         return tally.Now;
     }
 
@@ -78,9 +79,9 @@ public sealed class WholeImage(Store store, ManifestCache manifests, BlobCache b
                 {
                     tally.Lack(digest, "it is an index's index's index, which is not followed");
                 }
-                else if (await FindManifestAsync(repository, digest, tally, cancellation) is { } manifest)
+                else
                 {
-                    AddContents(manifest);
+                    await TolerateAsync(digest, tally, () => FetchManifestAsync(repository, digest, tally, AddContents, cancellation));
                 }
             });
             level = next;
@@ -127,45 +128,55 @@ public sealed class WholeImage(Store store, ManifestCache manifests, BlobCache b
         && platform.Architecture == wanted.Architecture
         && (wanted.Variant is null || platform.Variant == wanted.Variant);
 
-    private async Task<Manifest?> FindManifestAsync(
-        UpstreamRepository repository, Digest digest, Tally tally, CancellationToken cancellationToken)
+    private async Task FetchManifestAsync(
+        UpstreamRepository repository, Digest digest, Tally tally, Action<Manifest> found, CancellationToken cancellationToken)
     {
-        var answer = await manifests.GetAsync(repository, digest, cancellationToken);
-        if (answer is RemoteAnswer<Manifest>.Failed(var failure))
+        switch (await manifests.GetAsync(repository, digest, cancellationToken))
         {
-            tally.Lack(digest, failure.Why);
-        }
-        else if (store.Metadata.FindBlob(digest) is null)
-        {
-            tally.Lack(digest, "the mirror could not store it");
-        }
+            case RemoteAnswer<Manifest>.Found(var manifest):
+                if (store.Metadata.FindBlob(digest) is null)
+                {
+                    tally.Lack(digest, "the mirror could not store it");
+                }
 
-        return (answer as RemoteAnswer<Manifest>.Found)?.Content;
+                found(manifest);
+                break;
+
+            case RemoteAnswer<Manifest>.Failed(var failure):
+                tally.Lack(digest, failure.Why);
+                break;
+        }
     }
 
-    private async ValueTask FetchAsync(UpstreamRepository repository, Descriptor blob, Tally tally, CancellationToken cancellationToken)
+    private async Task FetchBlobAsync(UpstreamRepository repository, Descriptor blob, Tally tally, CancellationToken cancellationToken)
+    {
+        var answer = await blobs.OpenAsync(repository, blob.Digest, cancellationToken);
+        using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
+        if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
+        {
+            tally.Lack(blob.Digest, failure.Why);
+        }
+        else if (source is BlobSource.Downloading(var follower, _))
+        {
+            await FollowAsync(follower, blob.Digest, tally, cancellationToken);
+            tally.Fetch(blob);
+        }
+        else
+        {
+            tally.Find(blob);
+        }
+    }
+
+    /// <summary>What fails here costs its own content alone.</summary>
+    private static async Task TolerateAsync(Digest content, Tally tally, Func<Task> fetch)
     {
         try
         {
-            var answer = await blobs.OpenAsync(repository, blob.Digest, cancellationToken);
-            using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
-            if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
-            {
-                tally.Lack(blob.Digest, failure.Why);
-            }
-            else if (source is BlobSource.Downloading(var follower, _))
-            {
-                await FollowAsync(follower, blob.Digest, tally, cancellationToken);
-                tally.Fetch(blob);
-            }
-            else
-            {
-                tally.Find(blob);
-            }
+            await fetch();
         }
         catch (Exception e) when (e is DownloadFailedException or IOException or UnauthorizedAccessException or DbException)
         {
-            tally.Lack(blob.Digest, e.Message);
+            tally.Lack(content, e.Message);
         }
     }
 

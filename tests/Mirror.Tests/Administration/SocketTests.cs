@@ -73,6 +73,23 @@ public sealed class SocketTests
     }
 
     [Fact]
+    public void Without_a_runtime_directory_it_is_in_a_folder_that_nobody_else_can_enter_or_nowhere()
+    {
+        using var temporary = new TemporaryDirectory();
+        var folder = AdministrationSocket.PrivateFolder(temporary.Path);
+        Assert.Equal(OwnerOnly | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));
+        Assert.Equal(folder, AdministrationSocket.PrivateFolder(temporary.Path));
+
+        File.SetUnixFileMode(folder, OwnerOnly | UnixFileMode.UserExecute | UnixFileMode.GroupExecute);
+        Assert.Throws<IOException>(() => AdministrationSocket.PrivateFolder(temporary.Path));
+
+        Directory.Delete(folder);
+        Directory.CreateDirectory(temporary.Combine("elsewhere"), OwnerOnly | UnixFileMode.UserExecute);
+        Directory.CreateSymbolicLink(folder, temporary.Combine("elsewhere"));
+        Assert.Throws<IOException>(() => AdministrationSocket.PrivateFolder(temporary.Path));
+    }
+
+    [Fact]
     public async Task The_internal_API_is_not_served_to_clients_nor_the_registry_over_the_socket()
     {
         await using var scene = await CommandScene.StartAsync(serving: true);

@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using Mirror.Administration;
 using Mirror.Commands;
 using Mirror.Oci;
 using Mirror.Testing;
@@ -105,6 +107,24 @@ public sealed class WarmTests
         Assert.Contains("mirror: nowhere.example/app: the name belongs to no configured registry\n", some.Error, StringComparison.Ordinal);
 
         Assert.Equal(1, (await scene.RunAsync("warm", "alpine:nope")).Code);
+    }
+
+    [Fact]
+    public async Task Progress_comes_a_line_at_a_time_before_the_result()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        var image = TestImage.Create(layers: 3);
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+
+        var (status, answer) = await scene.AskSocketAsync("POST", "/warm", """{"images":["alpine:3.20"]}""");
+
+        Assert.Equal(200, status);
+        var lines = answer.TrimEnd().Split('\n').Select(line => JsonSerializer.Deserialize(line, Messages.Json.WarmLine)!).ToList();
+        Assert.True(lines[^1].Image!.IsWhole);
+        Assert.NotEmpty(lines[..^1]);
+        var size = image.Blobs.Sum(blob => blob.Size);
+        Assert.All(lines[..^1], line => Assert.Equal(("alpine:3.20", size), (line.Progress!.Image, line.Progress.TotalBytes)));
+        Assert.Equal(size, lines[^2].Progress!.Bytes);
     }
 
     [Fact]
