@@ -18,8 +18,8 @@ public static class ImagesCommand
         };
         var json = StoreCommand.Json();
         var images = new Command("images", "List the cached tags: what each points to, the platforms of which something is here, how much "
-            + "is here of how much, whether the image is complete, and when upstream was last asked. Of an index, SIZE is that of the images "
-            + "whose manifests are here, and it is complete when one of them is. Exits with 0, also where there is none, and 1 if the store "
+            + "is here of how much, whether the image is complete, and when upstream was last asked. Of an index, SIZE is that of the "
+            + "images whose manifests are here, and it is complete when one of them is. Exits with 0, also where there is none, and 1 if the store "
             + "can not be read.")
         { pattern, json };
         images.SetAction((invocation, stopping) => StoreCommand.RunAsync(

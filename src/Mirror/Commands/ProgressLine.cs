@@ -11,7 +11,9 @@ internal sealed class ProgressLine(TextWriter errors)
     {
         if (_isLive)
         {
-            errors.Write(EraseLine + (text.Length < Console.WindowWidth ? text : text[..Math.Max(0, Console.WindowWidth - 1)]));
+            // A line that reaches the edge would go on in the next, and stay there. Some terminals do not say how wide they are.
+            var width = Console.WindowWidth > 1 ? Console.WindowWidth - 1 : 79;
+            errors.Write(EraseLine + (text.Length > width ? text[..width] : text));
         }
     }
 

@@ -18,8 +18,8 @@ public static class RefreshCommand
         });
         var json = StoreCommand.Json();
         var refresh = new Command("refresh", "Ask upstream now what tags point to, also those that are still fresh, that are declared "
-            + "immutable, or that did not exist a moment ago. Says of each whether it is unchanged, has moved, is new here, or is gone; layers are "
-            + "fetched when somebody wants them. " + ImageArgument.Names
+            + "immutable, or that did not exist a moment ago. Says of each whether it is unchanged, has moved, is new here, or is gone; layers "
+            + "are fetched when somebody wants them. " + ImageArgument.Names
             + " Exits with 0 if all were answered, 3 if only some were, and 1 if none was.")
         { images, json };
         refresh.SetAction((invocation, stopping) => StoreCommand.RunAsync(

@@ -55,9 +55,10 @@ internal sealed class ServerSession : IAsyncDisposable
             }
         }
 
+        var data = Path.GetFullPath(configuration.Storage.Path);
         throw new StoreException(
-            $"the data directory {Path.GetFullPath(configuration.Storage.Path)} is in use by another process, but nobody answers at the socket "
-            + $"{socket}: the server's log says why if it could not make it");
+            $"the data directory {data} is in use by another process, but nobody answers at the socket {socket}: the server's log says why "
+            + "if it could not make it");
     }
 
     /// <summary>Waits for other commands that found this process while it answered for itself.</summary>

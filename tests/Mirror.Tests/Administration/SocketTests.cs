@@ -182,6 +182,34 @@ public sealed class SocketTests
     }
 
     [Fact]
+    public async Task A_server_that_ends_between_two_words_is_no_reason_to_fail()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+        Directory.CreateDirectory(scene.DataPath);
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ending = Task.Run(async () =>
+        {
+            using var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            server.Bind(new UnixDomainSocketEndPoint(scene.SocketPath));
+            server.Listen();
+            started.SetResult();
+            using (var greeted = await server.AcceptAsync())
+            {
+                await greeted.ReceiveAsync(new byte[4096]);
+                await greeted.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray());
+            }
+
+            using var left = await server.AcceptAsync();
+            // Takes the file with it, which must not be the next server's.
+            server.Dispose();
+        });
+        await started.Task;
+
+        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
+        await ending;
+    }
+
+    [Fact]
     public async Task A_data_directory_that_can_not_be_used_is_a_line_and_exits_with_1()
     {
         await using var scene = await CommandScene.StartAsync(serving: false);
