@@ -57,6 +57,8 @@ internal sealed partial class BlobDownload(
 
     public long Written => _progress.Written;
 
+    public DownloadFailedException? Failure => _progress.Failure;
+
     public BlobFollower Follow()
     {
         lock (_gate)

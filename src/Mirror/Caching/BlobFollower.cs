@@ -22,6 +22,9 @@ public sealed class BlobFollower : IAsyncDisposable
     /// <summary>How far the download has come, in bytes.</summary>
     public long Written => _download.Written;
 
+    /// <summary>Why the download has failed, if it has.</summary>
+    public DownloadFailedException? Failure => _download.Failure;
+
     /// <summary>Whether this reader has left the download's way for its own.</summary>
     public bool IsDirect => _direct is not null;
 

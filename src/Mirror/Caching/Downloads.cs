@@ -59,6 +59,15 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
         }
     }
 
+    /// <summary>Done when no download of the blob is running: it is in the store then, or has failed.</summary>
+    public Task EndedAsync(UpstreamRepository repository, Digest digest)
+    {
+        lock (_gate)
+        {
+            return _running.TryGetValue((repository.Upstream.Name, digest), out var running) ? running.Running : Task.CompletedTask;
+        }
+    }
+
     /// <summary>Ends the running downloads and waits for them.</summary>
     public async ValueTask DisposeAsync()
     {

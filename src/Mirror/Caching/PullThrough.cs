@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
+using Mirror.Storage;
 
 namespace Mirror.Caching;
 
@@ -14,11 +15,17 @@ public sealed class PullThrough : IAsyncDisposable
 
     /// <param name="registries">How to reach each upstream, and how long what it says of a tag counts.</param>
     /// <param name="store">What is kept.</param>
+    /// <param name="trouble">Is told what the store can not do.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, CacheStore store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries,
+        Store store,
+        StoreTrouble trouble,
+        MirrorMetrics metrics,
+        TimeProvider time,
+        ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
         foreach (var (options, freshness) in registries)
@@ -31,11 +38,14 @@ public sealed class PullThrough : IAsyncDisposable
         Upstreams = upstreams;
         metrics.ObserveRateLimits(() => upstreams.Where(upstream => upstream.RateLimit is not null)
             .Select(upstream => (upstream.Name, upstream.RateLimit!.Remaining)));
-        _downloads = new Downloads(store, metrics, time, loggers);
-        _manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
-        Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
+        var cached = new CacheStore(store, trouble);
+        _downloads = new Downloads(cached, metrics, time, loggers);
+        _manifests = new ManifestCache(cached, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
+        Tags = new TagCache(cached, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
-        Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        Blobs = new BlobCache(cached, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
+        Images = new CachedImages(store, _manifests);
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -46,6 +56,10 @@ public sealed class PullThrough : IAsyncDisposable
     public ReferrersCache Referrers { get; }
 
     public BlobCache Blobs { get; }
+
+    public WholeImage WholeImage { get; }
+
+    public CachedImages Images { get; }
 
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
