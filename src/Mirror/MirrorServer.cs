@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Configuration;
 using Mirror.Observability;
@@ -23,18 +24,20 @@ public sealed class MirrorServer : IAsyncDisposable
     private readonly Store _store;
     private readonly MirrorMetrics _metrics;
 
-    private MirrorServer(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time)
+    private MirrorServer(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, NamesReader namesReader)
     {
         _store = store;
         _metrics = new MirrorMetrics();
         var loops = new Loops();
         _cache = new PullThrough(configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, _metrics, time, loggers);
+        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
         var api = new RegistryApi(
             new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]),
             loops,
+            access,
             new BlobEndpoint(_cache.Blobs, _metrics),
             new ManifestEndpoint(_cache.Tags),
-            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
+            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata, access),
             time,
             loggers.CreateLogger<RegistryApi>());
         var health = new HealthEndpoint(store.Metadata);
@@ -53,12 +56,18 @@ public sealed class MirrorServer : IAsyncDisposable
         [.. _web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address))];
 
     /// <summary>Opens the store and listens. No upstream is asked: a mirror starts whether they are there or not.</summary>
+    /// <param name="configuration">What holds.</param>
+    /// <param name="loggers">Get the events.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
-    public static async Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time)
+    public static async Task<MirrorServer> StartAsync(
+        MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, NamesReader? namesReader = null)
     {
-        var server = new MirrorServer(configuration, Store.Open(configuration.Storage.Path, time), loggers, time);
+        var store = Store.Open(configuration.Storage.Path, time);
+        var server = new MirrorServer(configuration, store, loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
         try
         {
             await server._web.StartAsync();
@@ -86,7 +95,7 @@ public sealed class MirrorServer : IAsyncDisposable
 
     private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
 
-    private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry, string via)
+    private static UpstreamOptions OptionsOf(RegistryOptions registry, string via)
     {
         var remote = new RemoteRegistryOptions
         {
@@ -101,7 +110,10 @@ public sealed class MirrorServer : IAsyncDisposable
             Proxy = registry.Proxy,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
-        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags });
+        return new UpstreamOptions(remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags })
+        {
+            SharesAll = registry.Share == Share.All,
+        };
     }
 
     private static string DockerConfigPath() => Path.Combine(

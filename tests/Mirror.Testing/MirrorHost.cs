@@ -1,3 +1,4 @@
+using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Oci;
 
@@ -10,12 +11,14 @@ namespace Mirror.Testing;
 public sealed class MirrorHost : IAsyncDisposable
 {
     private readonly TemporaryDirectory _data = new();
-    private readonly MirrorConfiguration _configuration;
+    private readonly NamesReader? _namesReader;
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { Timeout = TimeSpan.FromSeconds(60) };
+    private MirrorConfiguration _configuration;
     private MirrorServer? _server;
 
-    private MirrorHost(IReadOnlyList<RegistryOptions> registries)
+    private MirrorHost(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader)
     {
+        _namesReader = namesReader;
         _configuration = new MirrorConfiguration
         {
             Server = new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] },
@@ -37,9 +40,11 @@ public sealed class MirrorHost : IAsyncDisposable
     public static Task<MirrorHost> StartAsync(FakeServer upstream) =>
         StartAsync([Registry("docker.io", upstream) with { Default = true }]);
 
-    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries)
+    /// <param name="registries">What may be pulled through.</param>
+    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
+    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader = null)
     {
-        var host = new MirrorHost(registries);
+        var host = new MirrorHost(registries, namesReader);
         await host.StartAsync();
         return host;
     }
@@ -80,6 +85,10 @@ public sealed class MirrorHost : IAsyncDisposable
 
     public Task RestartAsync() => RestartAsync(() => { });
 
+    /// <summary>Starts again on the same data with other registries.</summary>
+    public Task RestartAsync(IReadOnlyList<RegistryOptions> registries) =>
+        RestartAsync(() => _configuration = _configuration with { Registries = registries });
+
     public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, headers);
 
     public Task<HttpResponseMessage> HeadAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Head, path, headers);
@@ -107,5 +116,5 @@ public sealed class MirrorHost : IAsyncDisposable
         _data.Dispose();
     }
 
-    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time);
+    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time, _namesReader);
 }

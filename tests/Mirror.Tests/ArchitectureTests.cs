@@ -12,7 +12,8 @@ public sealed partial class ArchitectureTests
         ["Observability"] = ["Configuration", "Storage"],
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
-        ["Registry"] = ["Caching", "Observability", "Oci.Remote", "Storage"],
+        ["Access"] = ["Caching", "Oci.Remote", "Storage"],
+        ["Registry"] = ["Access", "Caching", "Observability", "Oci.Remote", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };
 

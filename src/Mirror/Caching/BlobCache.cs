@@ -181,7 +181,8 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
     private async Task<RemoteAnswer<BlobSource>?> FollowAsync(
         UpstreamRepository repository, Digest digest, Link? link, CancellationToken cancellationToken)
     {
-        var throughOthers = link is not null;
+        // That a manifest refers to it is not enough where another repository may be one that not everybody may read.
+        var throughOthers = link is not null && (link.Held || !repository.Upstream.IsGuarded);
         while (true)
         {
             var download = downloads.Follow(repository, digest, link?.Descriptor.Size, throughOthers);
@@ -245,7 +246,7 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
                 // A size that nobody knows is not made up: then the yes counts for this time only.
                 if ((answered.Bytes ?? store.Metadata.FindBlob(digest)?.Size) is { } size)
                 {
-                    await store.Metadata.RecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, size));
+                    await store.Metadata.RecordConfirmedAsync(repository.Key, repository.Upstream.IsGuarded, new Descriptor(MediaTypes.OctetStream, digest, size));
                 }
 
                 return null;

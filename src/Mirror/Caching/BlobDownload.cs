@@ -161,7 +161,9 @@ internal sealed partial class BlobDownload(
     {
         _before = _staged?.Length ?? 0;
         _brokeOff = false;
-        if (_before > 0 && _before == (_size ?? announcedSize))
+        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say that it is ours.
+        var isOurs = _opened.Task.IsCompleted || !repository.Upstream.IsGuarded;
+        if (_before > 0 && _before == (_size ?? announcedSize) && isOurs)
         {
             _opened.TrySetResult(new BlobSize(_before));
             return true;
@@ -293,7 +295,7 @@ internal sealed partial class BlobDownload(
     {
         try
         {
-            await store.Metadata.RecordBlobAsync(repository.Key, _staged!.Publish());
+            await store.Metadata.RecordBlobAsync(repository.Key, repository.Upstream.IsGuarded, _staged!.Publish());
         }
         catch (Exception e)
         {

@@ -42,7 +42,7 @@ public sealed partial class ManifestCache(Store store, MirrorMetrics metrics, IL
         try
         {
             var blob = store.Metadata.FindBlob(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
-            await store.Metadata.RecordManifestAsync(repository.Key, manifest, blob, tags);
+            await store.Metadata.RecordManifestAsync(repository.Key, repository.Upstream.IsGuarded, manifest, blob, tags);
         }
         catch (Exception e)
         {

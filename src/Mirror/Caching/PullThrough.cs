@@ -13,20 +13,22 @@ public sealed class PullThrough : IAsyncDisposable
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">How to reach each upstream, and how long what it says of a tag counts.</param>
+    /// <param name="registries">Each upstream.</param>
     /// <param name="store">What is kept.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+        IEnumerable<UpstreamOptions> registries, Store store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
-        foreach (var (options, freshness) in registries)
+        foreach (var options in registries)
         {
-            var remote = new RemoteRegistry(options, time);
-            _remotes.Add(remote);
-            upstreams.Add(new Upstream(remote, freshness, metrics, loggers.CreateLogger<Upstream>()));
+            // What credentials have read stays guarded when they are taken away.
+            var isGuarded = !options.SharesAll && (options.Remote.HasCredentials || store.Metadata.HasPrivate(options.Remote.Name));
+            var remote = Reach(options.Remote);
+            var everybody = isGuarded ? Reach(options.Remote.WithoutCredentials()) : null;
+            upstreams.Add(new Upstream(options, remote, everybody, metrics, loggers.CreateLogger<Upstream>()));
         }
 
         Upstreams = upstreams;
@@ -37,6 +39,13 @@ public sealed class PullThrough : IAsyncDisposable
         Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
         Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        PublicRepositories = new PublicRepositories(store, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
+
+        RemoteRegistry Reach(RemoteRegistryOptions remote)
+        {
+            _remotes.Add(new RemoteRegistry(remote, time));
+            return _remotes[^1];
+        }
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -48,10 +57,13 @@ public sealed class PullThrough : IAsyncDisposable
 
     public BlobCache Blobs { get; }
 
+    public PublicRepositories PublicRepositories { get; }
+
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await PublicRepositories.DrainAsync();
         await Referrers.DrainAsync();
         await Tags.DrainAsync();
         await _manifests.DrainAsync();

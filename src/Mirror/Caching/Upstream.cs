@@ -6,12 +6,33 @@ using Mirror.Storage;
 
 namespace Mirror.Caching;
 
-/// <summary>A registry we pull from: every question to it goes through here, so that each failure is logged once and each answer counted.</summary>
-public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness, MirrorMetrics metrics, ILogger<Upstream> logger)
+/// <summary>In whose name a registry is asked.</summary>
+public enum Asker
 {
+    /// <summary>With our credentials, where there are any.</summary>
+    Us,
+
+    /// <summary>Without.</summary>
+    Everybody,
+}
+
+/// <summary>A registry we pull from: every question to it goes through here, so that each failure is logged once and each answer counted.</summary>
+/// <param name="options">What it is.</param>
+/// <param name="remote">Its client.</param>
+/// <param name="everybody">Its client without credentials, where not all that they can read is for everybody.</param>
+/// <param name="metrics">Counts.</param>
+/// <param name="logger">Gets its failures.</param>
+public sealed partial class Upstream(
+    UpstreamOptions options, RemoteRegistry remote, RemoteRegistry? everybody, MirrorMetrics metrics, ILogger<Upstream> logger)
+{
+    private const string Access = "access";
+
     public string Name => remote.Name;
 
-    public Freshness Freshness => freshness;
+    public Freshness Freshness => options.Freshness;
+
+    /// <summary>Whether it may give us what it does not give everybody, and what is not to be shown to everybody here either.</summary>
+    public bool IsGuarded => everybody is not null;
 
     public RateLimit? RateLimit => remote.RateLimit;
 
@@ -43,6 +64,24 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
         ObserveAsync("referrers", repository, remote.ListReferrersAsync(repository, subject, page, cancellationToken));
 
+    /// <summary>Why somebody can not have something there; null where it can be had.</summary>
+    public async Task<RemoteFailure?> FindFailureAsync(
+        RepositoryName repository, RepositoryContent wanted, Asker asker, CancellationToken cancellationToken)
+    {
+        var registry = asker == Asker.Everybody ? everybody ?? remote : remote;
+        return wanted switch
+        {
+            RepositoryContent.OfManifest(var reference) =>
+                await AskAsync(registry.ResolveAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken)),
+            RepositoryContent.OfBlob(var digest) => await AskAsync(registry.HeadBlobAsync(repository, digest, cancellationToken)),
+            RepositoryContent.OfTags => await AskAsync(registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+
+        async Task<RemoteFailure?> AskAsync<T>(Task<RemoteAnswer<T>> asking) =>
+            await ObserveAsync(Access, repository, asking) is RemoteAnswer<T>.Failed(var failure) ? failure : null;
+    }
+
     private async Task<RemoteAnswer<T>> ObserveAsync<T>(string operation, RepositoryName repository, Task<RemoteAnswer<T>> asking)
     {
         var answer = await asking;
@@ -56,7 +95,10 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
             _ => "found",
         };
         metrics.UpstreamRequest(Name, operation, outcome);
-        if (answer is RemoteAnswer<T>.Failed { Failure: not RemoteFailure.Missing and var failure })
+        // That everybody or we may not read something is the answer to the question who may.
+        var isAnswer = answer is not RemoteAnswer<T>.Failed(var failed) || failed is RemoteFailure.Missing
+            || (failed is RemoteFailure.Denied && operation == Access);
+        if (!isAnswer && answer is RemoteAnswer<T>.Failed(var failure))
         {
             LogFailed(Name, operation, repository, outcome, failure.Why);
         }
