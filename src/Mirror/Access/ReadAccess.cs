@@ -24,8 +24,8 @@ public sealed class ReadAccess(IEnumerable<Upstream> upstreams, PublicRepositori
 
     /// <summary>Why a client gets nothing of a repository; null where it may read it. An outage is one where only upstream could tell.</summary>
     public async ValueTask<RemoteFailure?> FindRefusalAsync(HttpContext http, UpstreamRepository repository, RepositoryContent wanted) =>
-        !repository.Upstream.IsGuarded || namesReader(http, repository.Key)
-            ? null
+        !repository.Upstream.Allows(repository.Name) ? NotAllowed(repository)
+            : !repository.Upstream.IsGuarded || namesReader(http, repository.Key) ? null
             : await publicRepositories.IsPublicAsync(repository, wanted, http.RequestAborted) switch
             {
                 RemoteAnswer<bool>.Found(true) => null,
@@ -37,5 +37,9 @@ public sealed class ReadAccess(IEnumerable<Upstream> upstreams, PublicRepositori
     /// <summary>Whether a client may know of a repository that is here. Upstream is not asked.</summary>
     public bool MayList(HttpContext http, CatalogEntry entry) =>
         _upstreams.TryGetValue(entry.Key.Registry, out var upstream)
+        && upstream.Allows(entry.Key.Name)
         && (!upstream.IsGuarded || entry.IsPublic || namesReader(http, entry.Key));
+
+    private static RemoteFailure.Missing NotAllowed(UpstreamRepository repository) =>
+        new($"what may be pulled from {repository.Upstream.Name} through this mirror does not include {repository.Name}");
 }

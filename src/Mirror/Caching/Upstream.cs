@@ -34,6 +34,20 @@ public sealed partial class Upstream(
     /// <summary>Whether it may give us what it does not give everybody, and what is not to be shown to everybody here either.</summary>
     public bool IsGuarded => everybody is not null;
 
+    /// <summary>Whether a repository may be pulled through. Of another it is not asked anything, for nobody.</summary>
+    public bool Allows(RepositoryName repository)
+    {
+        foreach (var pattern in options.Allow)
+        {
+            if (pattern.Matches(repository.ToString()))
+            {
+                return true;
+            }
+        }
+
+        return options.Allow.Count == 0;
+    }
+
     public RateLimit? RateLimit => remote.RateLimit;
 
     /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>

@@ -1,3 +1,4 @@
+using Mirror.Oci;
 using Mirror.Oci.Remote;
 
 namespace Mirror.Caching;
@@ -9,4 +10,7 @@ public sealed record UpstreamOptions(RemoteRegistryOptions Remote, Freshness Fre
 {
     /// <summary>Whether everybody may see what our credentials can read there.</summary>
     public bool SharesAll { get; init; }
+
+    /// <summary>What may be pulled through. Empty: everything.</summary>
+    public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
 }

@@ -66,6 +66,9 @@ public sealed record RegistryOptions
 
     public Share Share { get; init; }
 
+    /// <summary>What may be pulled through. Empty: everything.</summary>
+    public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
+
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
 
     public TimeSpan ServeStale { get; init; } = TimeSpan.FromDays(30);
@@ -155,6 +158,12 @@ public sealed record RegistryOptions
                 Kinds.Choice(("public", Share.Public), ("all", Share.All)),
                 Defaults.Share,
                 "What everybody may see of what the credentials can read: public, what the registry gives to everybody, or all."),
+            Allow = section.ReadList(
+                "allow",
+                Kinds.RepositoryPattern,
+                Defaults.Allow,
+                "Repositories that may be pulled through (* is any text within a part of the name, ** one or more whole parts). Default: all.",
+                atLeast: 1),
             TagFreshness = section.Read(
                 "tagFreshness",
                 Kinds.Duration,
