@@ -113,6 +113,7 @@ public sealed class MirrorServer : IAsyncDisposable
         return new UpstreamOptions(remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags })
         {
             SharesAll = registry.Share == Share.All,
+            IsOffline = registry.Offline,
             Allow = registry.Allow,
         };
     }

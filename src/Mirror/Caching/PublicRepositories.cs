@@ -50,6 +50,12 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
         }
 
         var wasPublic = saidAt is not null;
+        if (repository.Upstream.OfflineAnswer is not null)
+        {
+            Remember(repository, wasPublic, time.GetUtcNow(), YesHolds);
+            return wasPublic;
+        }
+
         if (_absent.TryFind((repository.Key, wanted), out _, out var askedAt) && IsWithin(askedAt, Freshness.Absence))
         {
             return wasPublic;

@@ -69,11 +69,16 @@ public sealed partial class TagCache(
 
     /// <summary>
     /// A page of a repository's tags: what upstream said while that is fresh, or what it says now; and where it can not be asked, what it said
-    /// last, or the cached tags.
+    /// last, or the cached tags. Of a registry that is offline, the cached tags are all.
     /// </summary>
     public async Task<RemoteAnswer<Tagged<TagPage>>> ListAsync(
         UpstreamRepository repository, int n, string? last, CancellationToken cancellationToken)
     {
+        if (repository.Upstream.OfflineAnswer is { } notHere)
+        {
+            return FindCachedPage(repository, n, last) is { } page ? new Tagged<TagPage>(page, Stale: false) : notHere;
+        }
+
         var key = new PageKey(repository.Key, n, last);
         var state = _pages.TryFind(key, out var known, out var saidAt)
             ? repository.Upstream.Freshness.StateOf(saidAt, time.GetUtcNow())
@@ -153,7 +158,7 @@ public sealed partial class TagCache(
             return WithStale(await fromCache(here.Digest), stale: false);
         }
 
-        if (here is null && FindAbsent(repository, tag) is { } absent)
+        if (here is null && (repository.Upstream.OfflineAnswer ?? FindAbsent(repository, tag)) is { } absent)
         {
             metrics.CacheRequest("tag", "absent");
             return absent;

@@ -29,7 +29,11 @@ public sealed partial class Upstream(
 
     public string Name => remote.Name;
 
-    public Freshness Freshness => options.Freshness;
+    public Freshness Freshness { get; } = options.Freshness with { IsForever = options.IsOffline };
+
+    /// <summary>What it answers where it is never contacted, in its place; null where it is.</summary>
+    public RemoteFailure.Missing? OfflineAnswer { get; } =
+        options.IsOffline ? new RemoteFailure.Missing($"it is not here, and {options.Remote.Name} is offline: it is not asked") : null;
 
     /// <summary>Whether it may give us what it does not give everybody, and what is not to be shown to everybody here either.</summary>
     public bool IsGuarded => everybody is not null;
@@ -54,29 +58,29 @@ public sealed partial class Upstream(
     public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(RepositoryName repository, Tag tag, Digest? known, CancellationToken cancellationToken)
     {
         var patience = known is null ? RemotePatience.Retry : RemotePatience.OneAttempt;
-        return ObserveAsync("tag", repository, remote.ResolveAsync(repository, tag, known, patience, cancellationToken));
+        return ObserveAsync("tag", repository, () => remote.ResolveAsync(repository, tag, known, patience, cancellationToken));
     }
 
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
-        ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));
+        ObserveAsync("manifest", repository, () => remote.GetManifestAsync(repository, reference, cancellationToken));
 
     public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(RepositoryName repository, Digest digest, long offset, CancellationToken cancellationToken) =>
-        ObserveAsync("blob", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken));
+        ObserveAsync("blob", repository, () => remote.OpenBlobAsync(repository, digest, offset, cancellationToken));
 
     /// <summary>A part of a blob, up to and with <paramref name="last"/>.</summary>
     public Task<RemoteAnswer<RemoteBlob>> OpenBlobPartAsync(
         RepositoryName repository, Digest digest, long offset, long last, CancellationToken cancellationToken) =>
-        ObserveAsync("blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last));
+        ObserveAsync("blob-part", repository, () => remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last));
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
-        ObserveAsync("blob-head", repository, remote.HeadBlobAsync(repository, digest, cancellationToken));
+        ObserveAsync("blob-head", repository, () => remote.HeadBlobAsync(repository, digest, cancellationToken));
 
     public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(RepositoryName repository, int n, string? last, CancellationToken cancellationToken) =>
-        ObserveAsync("tags", repository, remote.ListTagsAsync(repository, page: null, n, last, cancellationToken));
+        ObserveAsync("tags", repository, () => remote.ListTagsAsync(repository, page: null, n, last, cancellationToken));
 
     public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
-        ObserveAsync("referrers", repository, remote.ListReferrersAsync(repository, subject, page, cancellationToken));
+        ObserveAsync("referrers", repository, () => remote.ListReferrersAsync(repository, subject, page, cancellationToken));
 
     /// <summary>Why somebody can not have something there; null where it can be had.</summary>
     public async Task<RemoteFailure?> FindFailureAsync(
@@ -86,19 +90,24 @@ public sealed partial class Upstream(
         return wanted switch
         {
             RepositoryContent.OfManifest(var reference) =>
-                await AskAsync(registry.ResolveAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken)),
-            RepositoryContent.OfBlob(var digest) => await AskAsync(registry.HeadBlobAsync(repository, digest, cancellationToken)),
-            RepositoryContent.OfTags => await AskAsync(registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
+                await AskAsync(() => registry.ResolveAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken)),
+            RepositoryContent.OfBlob(var digest) => await AskAsync(() => registry.HeadBlobAsync(repository, digest, cancellationToken)),
+            RepositoryContent.OfTags => await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
 
-        async Task<RemoteFailure?> AskAsync<T>(Task<RemoteAnswer<T>> asking) =>
-            await ObserveAsync(Access, repository, asking) is RemoteAnswer<T>.Failed(var failure) ? failure : null;
+        async Task<RemoteFailure?> AskAsync<T>(Func<Task<RemoteAnswer<T>>> ask) =>
+            await ObserveAsync(Access, repository, ask) is RemoteAnswer<T>.Failed(var failure) ? failure : null;
     }
 
-    private async Task<RemoteAnswer<T>> ObserveAsync<T>(string operation, RepositoryName repository, Task<RemoteAnswer<T>> asking)
+    private async Task<RemoteAnswer<T>> ObserveAsync<T>(string operation, RepositoryName repository, Func<Task<RemoteAnswer<T>>> ask)
     {
-        var answer = await asking;
+        if (OfflineAnswer is { } notHere)
+        {
+            return notHere;
+        }
+
+        var answer = await ask();
         var outcome = answer switch
         {
             RemoteAnswer<T>.Failed(RemoteFailure.Missing) => "missing",

@@ -11,6 +11,9 @@ public sealed record UpstreamOptions(RemoteRegistryOptions Remote, Freshness Fre
     /// <summary>Whether everybody may see what our credentials can read there.</summary>
     public bool SharesAll { get; init; }
 
+    /// <summary>Whether it is never contacted: there is only what is here.</summary>
+    public bool IsOffline { get; init; }
+
     /// <summary>What may be pulled through. Empty: everything.</summary>
     public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
 }

@@ -66,6 +66,9 @@ public sealed record RegistryOptions
 
     public Share Share { get; init; }
 
+    /// <summary>Whether it is never contacted.</summary>
+    public bool Offline { get; init; }
+
     /// <summary>What may be pulled through. Empty: everything.</summary>
     public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
 
@@ -158,6 +161,11 @@ public sealed record RegistryOptions
                 Kinds.Choice(("public", Share.Public), ("all", Share.All)),
                 Defaults.Share,
                 "What everybody may see of what the credentials can read: public, what the registry gives to everybody, or all."),
+            Offline = section.Read(
+                "offline",
+                Kinds.Flag,
+                Defaults.Offline,
+                "Whether the registry is never contacted: what is here is served however old it is, and the rest does not exist."),
             Allow = section.ReadList(
                 "allow",
                 Kinds.RepositoryPattern,

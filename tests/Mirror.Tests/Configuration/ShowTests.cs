@@ -20,6 +20,7 @@ public sealed class ShowTests
             password: "***"  # from HUB_TOKEN
             realms: auth.docker.io
             share: public
+            offline: false
             tagFreshness: 90s
             serveStale: 30d
         observability:
