@@ -30,6 +30,7 @@ public sealed partial class TagCache(
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Descriptor>> _heads = new();
     private readonly SharedRequests<PageKey, RemoteAnswer<TagPage>> _lists = new();
     private readonly SeenTags _seen = new();
+    private readonly RefusalAlarm _alarm = new(metrics, time, logger);
     private readonly SaidLately<(RepositoryKey, Tag), RemoteFailure.Missing> _absent = new(10_000, _ => 1);
     private readonly SaidLately<PageKey, TagPage> _pages = new(200_000, page => 1 + page.Items.Count);
 
@@ -249,6 +250,7 @@ public sealed partial class TagCache(
                 return await GetResolvedAsync(repository, tag, resolved.Descriptor.Digest);
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
+                _alarm.Note(repository, tag.Tag, failure);
                 await ForgetIfGoneAsync(repository, tag, failure);
                 return failure;
 
@@ -264,6 +266,10 @@ public sealed partial class TagCache(
         if (answer is RemoteAnswer<Manifest>.Found)
         {
             await RecordAsync(repository, tag, digest);
+        }
+        else if (answer is RemoteAnswer<Manifest>.Failed(var failure))
+        {
+            _alarm.Note(repository, tag.Tag, failure);
         }
 
         // A replica that lags behind is no proof that anything is gone.
@@ -318,6 +324,11 @@ public sealed partial class TagCache(
                 return resolved.Descriptor;
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
+                if (here is not null)
+                {
+                    _alarm.Note(repository, tag, failure);
+                }
+
                 await ForgetIfGoneAsync(repository, sighting, failure);
                 return failure;
 
