@@ -92,7 +92,8 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
     }
 
     /// <summary>
-    /// Registries say 404 of what they hide as well as of what they do not have. Only our own access tells the one from the other.
+    /// Registries say 404 of what they hide as well as of what they do not have, and one that wants a certificate may talk to nobody who has none. Only
+    /// our own access tells the one from the other.
     /// </summary>
     private async Task<RemoteAnswer<Verdict>> AskUpstreamAsync(UpstreamRepository repository, RepositoryContent wanted)
     {
@@ -102,28 +103,28 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
         }
 
         var askedAt = time.GetUtcNow();
-        var (everybody, us) = (await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Everybody, stopping), (RemoteFailure?)null);
-        if (everybody is RemoteFailure.Missing)
+        var everybody = await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Everybody, stopping);
+        if (everybody is null)
         {
-            us = await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Us, stopping);
+            await RememberPublicAsync(repository, askedAt);
+            return new Verdict(IsPublic: true, wanted);
         }
 
+        var isAmbiguous = everybody is RemoteFailure.Missing
+            || (everybody is RemoteFailure.Unavailable && repository.Upstream.ShowsCertificate);
+        var us = isAmbiguous ? await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Us, stopping) : everybody;
         switch (everybody, us)
         {
-            case (null, _):
-                await RememberPublicAsync(repository, askedAt);
-                return new Verdict(IsPublic: true, wanted);
+            case (RemoteFailure.Denied, _) or (_, null) or (RemoteFailure.Missing, RemoteFailure.Denied):
+                await RememberPrivateAsync(repository, askedAt);
+                return new Verdict(IsPublic: false, wanted);
 
             case (RemoteFailure.Missing, RemoteFailure.Missing):
                 _absent.Add((repository.Key, wanted), true, askedAt);
                 return new Verdict(IsPublic: null, wanted);
 
-            case (RemoteFailure.Missing, RemoteFailure.Unavailable or RemoteFailure.Throttled):
+            case (RemoteFailure.Missing, _):
                 return us;
-
-            case (RemoteFailure.Missing or RemoteFailure.Denied, _):
-                await RememberPrivateAsync(repository, askedAt);
-                return new Verdict(IsPublic: false, wanted);
 
             default:
                 return everybody;

@@ -38,6 +38,9 @@ public sealed partial class Upstream(
     /// <summary>Whether it may give us what it does not give everybody, and what is not to be shown to everybody here either.</summary>
     public bool IsGuarded => everybody is not null;
 
+    /// <summary>Whether it knows us by a certificate.</summary>
+    public bool ShowsCertificate => options.Remote.ClientCertificate is not null;
+
     /// <summary>Whether a repository may be pulled through. Of another it is not asked anything, for nobody.</summary>
     public bool Allows(RepositoryName repository)
     {

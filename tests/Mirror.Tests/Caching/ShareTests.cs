@@ -339,6 +339,28 @@ public sealed class ShareTests : IAsyncDisposable
         Assert.Equal([HttpMethod.Head], Upstream.RequestsFor(Hidden.Layer.Digest).Select(request => request.Method));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_registry_gives_only_to_our_certificate_is_private_and_the_question_does_not_show_it(bool hangsUp)
+    {
+        using var authority = new TestAuthority();
+        using var certificate = authority.Issue("127.0.0.1");
+        using var own = authority.Issue("mirror");
+        _upstream = await FakeRegistry.StartAsync(certificate);
+        Upstream.Add(Public, Shown, Scene.Tag);
+        Upstream.Add(Private, Hidden, Scene.Tag);
+        Upstream.On(request => request.ClientCertificate is null && request.Path.StartsWith($"/v2/{Private}/", StringComparison.Ordinal))
+            .Do(hangsUp ? Behaviour.HangUp : Behaviour.Status(400));
+        _mirror = await MirrorHost.StartAsync(
+            [MirrorHost.Registry("docker.io", Upstream) with { Default = true, CertificateAuthorities = authority.Certificates, ClientCertificate = own }]);
+
+        Assert.Equal(404, (await GetAsync(Private, $"manifests/{Scene.Tag}")).Status);
+        Upstream.ClearRequests();
+        Assert.Equal(200, (await GetAsync(Public, $"manifests/{Scene.Tag}")).Status);
+        Assert.Equal([null, "CN=mirror"], Upstream.Requests.Select(request => request.ClientCertificate));
+    }
+
     [Fact]
     public async Task What_credentials_have_read_stays_private_when_they_are_taken_away()
     {
