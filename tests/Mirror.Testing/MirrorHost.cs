@@ -59,13 +59,16 @@ public sealed class MirrorHost : IAsyncDisposable
     ];
 
     /// <summary>Waits until a blob is published and recorded: clients have it before it is, for they do not wait for the disk.</summary>
-    public async Task PublishedAsync(Digest digest)
+    public Task PublishedAsync(Digest digest) => LoggedAsync($"Downloaded {digest}");
+
+    /// <summary>Waits until a line of the log contains <paramref name="text"/>.</summary>
+    public async Task LoggedAsync(string text)
     {
-        for (var attempt = 0; !Log.Lines.Any(line => line.Contains($"Downloaded {digest}", StringComparison.Ordinal)); attempt++)
+        for (var attempt = 0; !Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)); attempt++)
         {
             if (attempt == 3000)
             {
-                throw new TimeoutException($"{digest} was not published.");
+                throw new TimeoutException($"'{text}' was not logged.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);

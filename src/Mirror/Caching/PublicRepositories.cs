@@ -142,6 +142,8 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
 
     private async Task RememberPublicAsync(UpstreamRepository repository, DateTimeOffset askedAt)
     {
+        // Whoever did not wait for this answer has gone on with the last one meanwhile, and noted that later than this was asked.
+        _known.Remove(repository.Key);
         Remember(repository, isPublic: true, askedAt, YesHolds);
         try
         {
@@ -155,6 +157,7 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
 
     private async Task RememberPrivateAsync(UpstreamRepository repository, DateTimeOffset askedAt)
     {
+        _known.Remove(repository.Key);
         Remember(repository, isPublic: false, askedAt, NoHolds);
         if (store.Metadata.FindPublic(repository.Key) is null)
         {

@@ -1,5 +1,6 @@
 using Mirror.Configuration;
 using Mirror.Oci;
+using Mirror.Storage;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Caching;
@@ -213,6 +214,46 @@ public sealed class ShareTests : IAsyncDisposable
         await Upstream.StopAsync();
         await Mirror.RestartAsync();
         Assert.Equal(502, (await GetAsync(Public, $"manifests/{Shown.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task A_late_no_counts_although_somebody_did_not_wait_for_it()
+    {
+        await StartAsync();
+        await GetAsync(Public, $"manifests/{Scene.Tag}");
+        Mirror.Time.Advance(TimeSpan.FromDays(1));
+        Upstream.RequireTokens("mirror", "secret", new TokenOptions { Private = [Public], HidesPrivate = true });
+        var gate = new Gate();
+        Upstream.On(HttpMethod.Head, Shown.Digest).Times(1).Do(Behaviour.Stall(gate));
+        var waiting = Mirror.Time.TimerArmed(TimeSpan.FromSeconds(2));
+        var asking = GetAsync(Public, $"manifests/{Shown.Digest}");
+        await waiting;
+        await gate.Arrived();
+        Mirror.Time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(200, (await asking).Status);
+
+        gate.Open();
+        await Mirror.LoggedAsync("docker.io/library/alpine is no longer for everybody");
+
+        Assert.Equal(404, (await GetAsync(Public, $"manifests/{Shown.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task What_is_staged_of_private_content_is_not_opened_by_a_public_manifest_that_names_it()
+    {
+        await StartAsync();
+        Upstream.AddManifest(Public, Hidden.Manifest, "greedy");
+        Assert.Equal(200, (await GetAsync(Public, "manifests/greedy")).Status);
+
+        // As after a crash between the last byte and publishing.
+        await Mirror.RestartAsync(() =>
+        {
+            using var staged = new BlobStore(new StoreLayout(Mirror.DataPath)).StageDownload("docker.io", Hidden.Layer.Digest);
+            staged.Append(Hidden.Layer.Content.Span);
+            staged.Keep();
+        });
+
+        Assert.Equal(404, (await GetAsync(Public, $"blobs/{Hidden.Layer.Digest}")).Status);
     }
 
     [Theory]
