@@ -70,6 +70,9 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
             case RemoteAnswer<Verdict>.Found(var verdict):
                 return verdict.IsPublic ?? wasPublic;
 
+            case RemoteAnswer<Verdict>.Failed when FindKnown(repository.Key) is { } meanwhile:
+                return meanwhile;
+
             case RemoteAnswer<Verdict>.Failed when wasPublic || _known.TryFind(repository.Key, out _, out _):
                 Remember(repository, wasPublic, time.GetUtcNow(), Pause);
                 return wasPublic;
@@ -110,8 +113,7 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
             return new Verdict(IsPublic: true, wanted);
         }
 
-        var isAmbiguous = everybody is RemoteFailure.Missing
-            || (everybody is RemoteFailure.Unavailable && repository.Upstream.ShowsCertificate);
+        var isAmbiguous = everybody is RemoteFailure.Missing || (repository.Upstream.ShowsCertificate && IsAsWithoutCertificate(everybody));
         var us = isAmbiguous ? await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Us, stopping) : everybody;
         switch (everybody, us)
         {
@@ -130,6 +132,12 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
                 return everybody;
         }
     }
+
+    /// <summary>No connection, or a status of a web server in front; or the breaker, which several of these have opened.</summary>
+    private static bool IsAsWithoutCertificate(RemoteFailure failure) => failure is RemoteFailure.Unavailable
+    {
+        Reason: UnavailableReason.Unreachable or UnavailableReason.Unsupported or UnavailableReason.BreakerOpen,
+    };
 
     private bool? FindKnown(RepositoryKey repository) =>
         _known.TryFind(repository, out var known, out var saidAt) && IsWithin(saidAt, known.Holds) ? known.IsPublic : null;

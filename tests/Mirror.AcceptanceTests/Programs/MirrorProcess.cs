@@ -34,13 +34,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 
     /// <summary>A mirror whose default registry, under the name of Docker Hub, is <paramref name="upstream"/>.</summary>
     /// <param name="upstream">Where that registry really is.</param>
-    /// <param name="credentials">For upstream. The password is given in a file.</param>
+    /// <param name="credentials">For upstream, and all that they can read is for everybody. The password is given in a file.</param>
     /// <param name="tagFreshness">As it is written in the configuration.</param>
     /// <param name="level">Of the log.</param>
     public static async Task<MirrorProcess> StartAsync(
         Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info")
     {
-        var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
+        var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password, share: all";
         var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
         try
