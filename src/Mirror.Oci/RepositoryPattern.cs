@@ -1,8 +1,9 @@
 namespace Mirror.Oci;
 
 /// <summary>
-/// A pattern for repositories' whole names, such as <c>team-*/**</c>: <c>*</c> is any number of characters inside one path component, and a component
-/// <c>**</c> is one or more whole components. So <c>team-a/**</c> matches all that is below <c>team-a</c>, and not <c>team-a</c> itself.
+/// A pattern for repositories' whole names, such as <c>team-*/**</c>: <c>*</c> is any number of characters inside one path component, and a
+/// component <c>**</c> is one or more whole components. So <c>team-a/**</c> matches all that is below <c>team-a</c>, and not <c>team-a</c>
+/// itself.
 /// </summary>
 public sealed class RepositoryPattern
 {

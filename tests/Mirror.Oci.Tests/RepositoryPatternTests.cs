@@ -61,7 +61,8 @@ public sealed class RepositoryPatternTests
     {
         var components = Gen.Elements("a", "b", "ab", "ba", "*", "a*", "*b", "*a*", "**");
         var patterns = components.NonEmptyListOf().Where(list => list.Count <= 6).Select(list => string.Join('/', list));
-        var names = Gen.Elements("a", "b", "ab", "ba", "abab").NonEmptyListOf().Where(list => list.Count <= 8).Select(list => string.Join('/', list));
+        var names = Gen.Elements("a", "b", "ab", "ba", "abab").NonEmptyListOf().Where(list => list.Count <= 8)
+            .Select(list => string.Join('/', list));
 
         Check.QuickThrowOnFailure(Prop.ForAll(
             patterns.ToArbitrary(),
@@ -84,6 +85,8 @@ public sealed class RepositoryPatternTests
     }
 
     private static Regex Expression(string pattern) => new(
-        "^" + string.Join('/', pattern.Split('/').Select(part => part == "**" ? "[^/]+(/[^/]+)*" : part.Replace("*", "[^/]*", StringComparison.Ordinal))) + "$",
-        RegexOptions.NonBacktracking);
+        "^" + string.Join('/', pattern.Split('/').Select(ExpressionOfPart)) + "$", RegexOptions.NonBacktracking);
+
+    private static string ExpressionOfPart(string part) =>
+        part == "**" ? "[^/]+(/[^/]+)*" : part.Replace("*", "[^/]*", StringComparison.Ordinal);
 }

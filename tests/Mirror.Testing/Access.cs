@@ -30,7 +30,8 @@ internal abstract class Access
     {
         public override Answer? Challenge(RecordedRequest request) =>
             request.Credentials() == (user, password)
-            || (request.Header("Authorization") is null && open.Any(name => request.Path.StartsWith($"/v2/{name}/", StringComparison.Ordinal)))
+            || (request.Header("Authorization") is null
+                && open.Any(name => request.Path.StartsWith($"/v2/{name}/", StringComparison.Ordinal)))
                 ? null
                 : Unauthorized(request, "Basic realm=\"fake\"");
     }

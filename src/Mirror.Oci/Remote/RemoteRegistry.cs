@@ -38,8 +38,8 @@ public sealed class RemoteRegistry : IDisposable
     public RateLimit? RateLimit => _sender.RateLimit;
 
     /// <summary>
-    /// What a tag points to, or what a manifest is: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
-    /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).
+    /// What a tag points to, or what a manifest is: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no
+    /// use: refused, without a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).
     /// </summary>
     /// <param name="repository">Where the manifest is.</param>
     /// <param name="reference">The tag or digest.</param>

@@ -22,7 +22,7 @@ public sealed class ReadAccess(IEnumerable<Upstream> upstreams, PublicRepositori
     /// <summary>Nobody is named: there are no rules yet.</summary>
     public static NamesReader NobodyIsNamed { get; } = (_, _) => false;
 
-    /// <summary>Why a client gets nothing of a repository; null where it may read it. An outage is one where only upstream could tell.</summary>
+    /// <summary>Why a client gets nothing of a repository; null where it may read it. Where only upstream could tell, an outage is why.</summary>
     public async ValueTask<RemoteFailure?> FindRefusalAsync(HttpContext http, UpstreamRepository repository, RepositoryContent wanted) =>
         !repository.Upstream.Allows(repository.Name) ? NotAllowed(repository)
             : !repository.Upstream.IsGuarded || namesReader(http, repository.Key) ? null

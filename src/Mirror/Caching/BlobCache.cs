@@ -246,7 +246,8 @@ public sealed partial class BlobCache(Store store, Downloads downloads, MirrorMe
                 // A size that nobody knows is not made up: then the yes counts for this time only.
                 if ((answered.Bytes ?? store.Metadata.FindBlob(digest)?.Size) is { } size)
                 {
-                    await store.Metadata.RecordConfirmedAsync(repository.Key, repository.Upstream.IsGuarded, new Descriptor(MediaTypes.OctetStream, digest, size));
+                    var content = new Descriptor(MediaTypes.OctetStream, digest, size);
+                    await store.Metadata.RecordConfirmedAsync(repository.Key, repository.Upstream.IsGuarded, content);
                 }
 
                 return null;

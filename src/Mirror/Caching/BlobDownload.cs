@@ -161,7 +161,7 @@ internal sealed partial class BlobDownload(
     {
         _before = _staged?.Length ?? 0;
         _brokeOff = false;
-        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say that it is ours.
+        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say it is ours.
         var isOurs = _opened.Task.IsCompleted || !repository.Upstream.IsGuarded;
         if (_before > 0 && _before == (_size ?? announcedSize) && isOurs)
         {

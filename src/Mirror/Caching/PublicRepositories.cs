@@ -6,11 +6,12 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>
-/// Which repositories everybody may read at a registry that has our credentials. The registry is asked without them, for the very thing that a
-/// client wants, once for each repository. A yes is kept on disk, and asked for again after a day; a no is kept in memory, and asked for again after a
-/// minute. Where nobody can be asked then, they hold.
+/// Which repositories everybody may read at a registry that has our credentials. The registry is asked without them, for the very thing that
+/// a client wants, once for each repository. A yes is kept on disk, and asked for again after a day; a no is kept in memory, and asked for
+/// again after a minute. Where nobody can be asked then, they hold.
 /// </summary>
-public sealed partial class PublicRepositories(Store store, TagCache tags, TimeProvider time, ILogger<PublicRepositories> logger, CancellationToken stopping)
+public sealed partial class PublicRepositories(
+    Store store, TagCache tags, TimeProvider time, ILogger<PublicRepositories> logger, CancellationToken stopping)
 {
     private static readonly TimeSpan YesHolds = TimeSpan.FromDays(1);
     private static readonly TimeSpan NoHolds = TimeSpan.FromMinutes(1);
@@ -40,7 +41,8 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
     /// (2) upstream, which has two seconds where it once said yes
     /// (3) where it has no answer, what it said last
     /// </summary>
-    private async Task<RemoteAnswer<bool>> LookAsync(UpstreamRepository repository, RepositoryContent wanted, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<bool>> LookAsync(
+        UpstreamRepository repository, RepositoryContent wanted, CancellationToken cancellationToken)
     {
         var saidAt = store.Metadata.FindPublic(repository.Key);
         if (saidAt is { } at && IsWithin(at, YesHolds))
@@ -85,7 +87,7 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
         }
     }
 
-    /// <summary>One question for all who ask. One about something that does not exist has told nothing to those who want something else.</summary>
+    /// <summary>One question for all who ask. If that is about something that does not exist, it tells nothing to who wants something else.</summary>
     private async Task<RemoteAnswer<Verdict>> AskAsync(UpstreamRepository repository, RepositoryContent wanted)
     {
         var answer = await _questions.Ask((repository.Key, null), () => AskUpstreamAsync(repository, wanted));
@@ -95,8 +97,8 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
     }
 
     /// <summary>
-    /// Registries say 404 of what they hide as well as of what they do not have, and one that wants a certificate may talk to nobody who has none. Only
-    /// our own access tells the one from the other.
+    /// Registries say 404 of what they hide as well as of what they do not have, and one that wants a certificate may talk to nobody who has
+    /// none. Only our own access tells the one from the other.
     /// </summary>
     private async Task<RemoteAnswer<Verdict>> AskUpstreamAsync(UpstreamRepository repository, RepositoryContent wanted)
     {
@@ -143,7 +145,8 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
         _known.TryFind(repository, out var known, out var saidAt) && IsWithin(saidAt, known.Holds) ? known.IsPublic : null;
 
     /// <summary>What has been said in the future was said before the clock was set back, and does not count.</summary>
-    private bool IsWithin(DateTimeOffset saidAt, TimeSpan holds) => time.GetUtcNow() - saidAt is var age && age >= TimeSpan.Zero && age < holds;
+    private bool IsWithin(DateTimeOffset saidAt, TimeSpan holds) =>
+        time.GetUtcNow() - saidAt is var age && age >= TimeSpan.Zero && age < holds;
 
     private void Remember(UpstreamRepository repository, bool isPublic, DateTimeOffset saidAt, TimeSpan holds) =>
         _known.Add(repository.Key, new Known(isPublic, holds), saidAt);
@@ -191,7 +194,7 @@ public sealed partial class PublicRepositories(Store store, TagCache tags, TimeP
 
     private readonly record struct Known(bool IsPublic, TimeSpan Holds);
 
-    /// <param name="IsPublic">Null where neither we nor anybody else can have what was asked for: that says nothing of the repository.</param>
+    /// <param name="IsPublic">Null where neither we nor anybody else can have what was asked for: that tells nothing.</param>
     /// <param name="Wanted">What was asked for.</param>
     private sealed record Verdict(bool? IsPublic, RepositoryContent Wanted);
 }

@@ -7,8 +7,8 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>
-/// Tells an operator that an upstream refuses (401, 403) what it once gave. Clients notice nothing as long as the cached tag may be served, and
-/// unlike an outage a refusal does not pass by itself. Said once an hour for each repository, counted each time.
+/// Tells an operator that an upstream refuses (401, 403) what it once gave. Clients notice nothing as long as the cached tag may be served,
+/// and unlike an outage a refusal does not pass by itself. Said once an hour for each repository, counted each time.
 /// </summary>
 internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider time, ILogger logger)
 {
@@ -57,7 +57,8 @@ internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider t
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "{Repository}:{Tag} and what else is cached of it can not be kept up to date, and is answered as it was for {Hours:0.#} hours at most: "
-            + "{Upstream} refuses what it once gave. Are the credentials of {Upstream} still right, and may they read this repository? {Why}")]
+        Message = "{Repository}:{Tag} and what else is cached of it can not be kept up to date, and is answered as it was for {Hours:0.#} hours "
+            + "at most: {Upstream} refuses what it once gave. Are the credentials of {Upstream} still right, and may they read this repository? "
+            + "{Why}")]
     private partial void LogRefused(RepositoryKey repository, Tag tag, double hours, string upstream, string why);
 }

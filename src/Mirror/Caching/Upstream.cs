@@ -95,7 +95,8 @@ public sealed partial class Upstream(
             RepositoryContent.OfManifest(var reference) =>
                 await AskAsync(() => registry.ResolveAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken)),
             RepositoryContent.OfBlob(var digest) => await AskAsync(() => registry.HeadBlobAsync(repository, digest, cancellationToken)),
-            RepositoryContent.OfTags => await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
+            RepositoryContent.OfTags =>
+                await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
 

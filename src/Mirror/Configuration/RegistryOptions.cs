@@ -170,7 +170,7 @@ public sealed record RegistryOptions
                 "allow",
                 Kinds.RepositoryPattern,
                 Defaults.Allow,
-                "Repositories that may be pulled through (* is any text within a part of the name, ** one or more whole parts). Default: all.",
+                "Repositories that may be pulled through (* is any text in one part of the name, ** one or more whole parts). Default: all.",
                 atLeast: 1),
             TagFreshness = section.Read(
                 "tagFreshness",

@@ -23,7 +23,8 @@ public sealed class MirrorMetrics : IDisposable
     {
         _cacheRequests = _meter.CreateCounter<long>("mirror.cache.requests", "{request}", "Requests for content, by kind and where the answer came from.");
         _upstreamRequests = _meter.CreateCounter<long>("mirror.upstream.requests", "{request}", "Requests to upstreams, by registry, operation and outcome.");
-        _refusedTags = _meter.CreateCounter<long>("mirror.upstream.refused", "{request}", "Questions about cached tags that an upstream has refused to answer (401, 403), by registry.");
+        _refusedTags = _meter.CreateCounter<long>(
+            "mirror.upstream.refused", "{request}", "Questions about cached tags that an upstream refused to answer (401, 403), by registry.");
         _downloads = _meter.CreateCounter<long>("mirror.downloads", "{download}", "Blobs fetched from upstreams, by registry and outcome.");
         _downloadedBytes = _meter.CreateCounter<long>("mirror.downloads.size", "By", "Bytes of blobs received from upstreams.");
         _servedBytes = _meter.CreateCounter<long>("mirror.served.size", "By", "Bytes of blobs sent to clients, by where they came from.");

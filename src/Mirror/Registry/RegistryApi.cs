@@ -8,8 +8,8 @@ using Mirror.Oci;
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response has not started,
-/// and otherwise a broken connection, which no client can take for a complete answer.
+/// The <c>/v2/</c> API: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
+/// has not started, and otherwise a broken connection, which no client can take for a complete answer.
 /// </summary>
 internal sealed partial class RegistryApi(
     Doors doors,
@@ -94,11 +94,19 @@ internal sealed partial class RegistryApi(
             Route.Tags(var name) => InRepositoryAsync(
                 http, entrance, name, new RepositoryContent.OfTags(), repository => listings.TagsAsync(http, repository, name)),
             Route.Referrers(var name, var subject) => InRepositoryAsync(
-                http, entrance, name, new RepositoryContent.OfManifest(subject), repository => listings.ReferrersAsync(http, repository, subject)),
+                http,
+                entrance,
+                name,
+                new RepositoryContent.OfManifest(subject),
+                repository => listings.ReferrersAsync(http, repository, subject)),
             Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, new RepositoryContent.OfBlob(digest), repository =>
                 head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
-            Route.Manifest(var name, var reference) => InRepositoryAsync(http, entrance, name, new RepositoryContent.OfManifest(reference), repository =>
-                head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
+            Route.Manifest(var name, var reference) => InRepositoryAsync(
+                http,
+                entrance,
+                name,
+                new RepositoryContent.OfManifest(reference),
+                repository => head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }

@@ -14,7 +14,7 @@ public sealed record RepositoryKey(string Registry, RepositoryName Name)
 
 /// <summary>A repository refers to some content.</summary>
 /// <param name="Descriptor">What it refers to.</param>
-/// <param name="Held">Whether its registry itself gave us the content or confirmed that it has it; not through a repository that is private.</param>
+/// <param name="Held">Whether its registry itself gave us the content or confirmed that it has it, but not through a private repository.</param>
 /// <param name="Blob">The content, where it is here.</param>
 public sealed record Link(Descriptor Descriptor, bool Held, BlobRecord? Blob);
 
@@ -79,7 +79,8 @@ public sealed class Metadata : IAsyncDisposable
     /// <summary>Whether a repository refers to some content, and whether that is here: all a read needs to know, in one look.</summary>
     public Link? FindLink(RepositoryKey repository, Digest digest) => _readers.Read(session => session.FindOne(
         """
-        SELECT l.media_type, l.size, EXISTS (SELECT 1 FROM holdings h WHERE h.holder IN ($1, $1 || '/' || $2) AND h.digest = $3), b.size, b.checksums
+        SELECT l.media_type, l.size, EXISTS (SELECT 1 FROM holdings h WHERE h.holder IN ($1, $1 || '/' || $2) AND h.digest = $3),
+            b.size, b.checksums
         FROM links l LEFT JOIN blobs b ON b.digest = l.digest
         WHERE l.repository = (SELECT id FROM repositories WHERE registry = $1 AND name = $2) AND l.digest = $3
         """,
@@ -107,11 +108,13 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="last">The last name of the page before.</param>
     public IReadOnlyList<CatalogEntry> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
         """
-        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL FROM repositories
+        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
+        FROM repositories
         WHERE ($1 IS NULL OR registry = $1) AND shown > $2 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
         ORDER BY shown LIMIT $3
         """,
-        row => new CatalogEntry(row.GetString(0), new RepositoryKey(row.GetString(1), RepositoryName.Parse(row.GetString(2))), row.GetBoolean(3)),
+        row => new CatalogEntry(
+            row.GetString(0), new RepositoryKey(row.GetString(1), RepositoryName.Parse(row.GetString(2))), row.GetBoolean(3)),
         registry, last ?? "", n));
 
     /// <summary>When upstream last said that everybody may read a repository; null where it never did, or has taken it back.</summary>
@@ -127,20 +130,24 @@ public sealed class Metadata : IAsyncDisposable
     /// <summary>Upstream says that everybody may read a repository.</summary>
     public Task RecordPublicAsync(RepositoryKey repository, DateTimeOffset saidAt) => _writer.WriteAsync(session =>
     {
-        session.Execute("UPDATE repositories SET public_at = $2 WHERE id = $1", GetId(session, repository), saidAt.ToUnixTimeMilliseconds());
+        var id = GetId(session, repository);
+        session.Execute("UPDATE repositories SET public_at = $2 WHERE id = $1", id, saidAt.ToUnixTimeMilliseconds());
         return NoChange;
     });
 
     /// <summary>Upstream says that not everybody may read a repository.</summary>
     public Task RemovePublicAsync(RepositoryKey repository) => _writer.WriteAsync(session =>
     {
-        session.Execute("UPDATE repositories SET public_at = NULL WHERE registry = $1 AND name = $2", repository.Registry, repository.Name.ToString());
+        session.Execute(
+            "UPDATE repositories SET public_at = NULL WHERE registry = $1 AND name = $2", repository.Registry, repository.Name.ToString());
         return NoChange;
     });
 
     /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
     /// <param name="repository">Whose blob it is.</param>
-    /// <param name="isGuarded">Whether the registry may give us what it does not give everybody: then a repository that is not public vouches for itself alone.</param>
+    /// <param name="isGuarded">
+    /// Whether the registry may give us what it does not give everybody: then a repository that is not public vouches for itself alone.
+    /// </param>
     /// <param name="blob">Its published bytes.</param>
     public Task RecordBlobAsync(RepositoryKey repository, bool isGuarded, BlobRecord blob) => _writer.WriteAsync(session =>
     {
@@ -162,7 +169,8 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="blob">Its published bytes.</param>
     /// <param name="tags">Tags that upstream says point to it.</param>
     public Task RecordManifestAsync(
-        RepositoryKey repository, bool isGuarded, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) => _writer.WriteAsync(session =>
+        RepositoryKey repository, bool isGuarded, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) =>
+        _writer.WriteAsync(session =>
     {
         InsertBlob(session, blob);
         var changes = Vouch(session, repository, isGuarded, manifest.Descriptor);
@@ -237,9 +245,10 @@ public sealed class Metadata : IAsyncDisposable
 
         var alone = isGuarded && session.FindOne("SELECT public_at IS NULL FROM repositories WHERE id = $1", row => row.GetBoolean(0), id);
         var holder = alone ? repository.ToString() : repository.Registry;
-        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, content.Digest.ToString()) > 0)
+        var digest = content.Digest.ToString();
+        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest) > 0)
         {
-            changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = content.Digest.ToString() });
+            changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest });
         }
 
         return changes;

@@ -1,8 +1,8 @@
 namespace Mirror.Storage;
 
 /// <summary>
-/// The tables of <c>mirror.db</c>. Everything in them can be made again from the published files and the journal, or is an upstream's word that
-/// it gives again when it is asked.
+/// The tables of <c>mirror.db</c>. Everything in them can be made again from the published files and the journal, or is an upstream's word
+/// that it gives again when it is asked.
 /// </summary>
 internal static class Schema
 {

@@ -90,11 +90,12 @@ public sealed class OfflineTests
     public async Task Referrers_of_an_offline_registry_are_those_under_the_cached_tag_or_none()
     {
         await using var scene = await Scene.StartAsync();
-        var signature = TestImage.Create(layers: 1, layerSize: 10, seed: 91, subject: scene.Image.Manifest.Descriptor, artifactType: "application/x.signature");
+        var subject = scene.Image.Manifest.Descriptor;
+        var signature = TestImage.Create(layers: 1, layerSize: 10, seed: 91, subject: subject, artifactType: "application/x.signature");
         var list = System.Text.Encoding.UTF8.GetBytes(
             $$"""
             {"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[
-             {"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{signature.Digest}}","size":{{signature.Manifest.Size}},"artifactType":"application/x.signature"}]}
+             {"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{signature.Digest}}","size":{{signature.Manifest.Size}}}]}
             """);
         var tag = $"sha256-{scene.Image.Digest.Hex}";
         scene.Upstream.Add(Scene.Repository, signature);

@@ -35,7 +35,8 @@ public sealed class ShareTests : IAsyncDisposable
         await StartAsync(new TokenOptions { Private = [Private], HidesPrivate = hides });
         var unknown = await GetEverythingAsync();
         Assert.All(unknown, answer => Assert.Equal(404, answer.Status));
-        Assert.All(unknown.Where(answer => answer.Body.Length > 0), answer => Assert.Contains("NAME_UNKNOWN", answer.Text, StringComparison.Ordinal));
+        Assert.All(
+            unknown.Where(answer => answer.Body.Length > 0), answer => Assert.Contains("NAME_UNKNOWN", answer.Text, StringComparison.Ordinal));
         Assert.Empty(Mirror.Published());
 
         await PullHiddenAsAliceAsync();
@@ -148,9 +149,12 @@ public sealed class ShareTests : IAsyncDisposable
         }
 
         Assert.NotEmpty(Upstream.Requests);
-        Assert.DoesNotContain(Upstream.Requests, request => request.Header("Authorization")?.StartsWith("Basic", StringComparison.Ordinal) ?? false);
+        Assert.DoesNotContain(
+            Upstream.Requests, request => request.Header("Authorization")?.StartsWith("Basic", StringComparison.Ordinal) ?? false);
         Assert.DoesNotContain(Upstream.Requests, request => request.Target.Contains("account=", StringComparison.Ordinal));
-        Assert.All(Upstream.Requests.Where(request => request.Path.StartsWith("/v2/", StringComparison.Ordinal)), request => Assert.Contains("mirror-", request.Header("Via"), StringComparison.Ordinal));
+        Assert.All(
+            Upstream.Requests.Where(request => request.Path.StartsWith("/v2/", StringComparison.Ordinal)),
+            request => Assert.Contains("mirror-", request.Header("Via"), StringComparison.Ordinal));
     }
 
     [Fact]
@@ -394,7 +398,12 @@ public sealed class ShareTests : IAsyncDisposable
         Upstream.On(request => request.ClientCertificate is null && request.Path.StartsWith($"/v2/{Private}/", StringComparison.Ordinal))
             .Do(hangsUp ? Behaviour.HangUp : Behaviour.Status(400));
         _mirror = await MirrorHost.StartAsync(
-            [MirrorHost.Registry("docker.io", Upstream) with { Default = true, CertificateAuthorities = authority.Certificates, ClientCertificate = own }]);
+        [
+            MirrorHost.Registry("docker.io", Upstream) with
+            {
+                Default = true, CertificateAuthorities = authority.Certificates, ClientCertificate = own,
+            },
+        ]);
 
         Assert.Equal(404, (await GetAsync(Private, $"manifests/{Scene.Tag}")).Status);
         Upstream.ClearRequests();
@@ -461,10 +470,13 @@ public sealed class ShareTests : IAsyncDisposable
     }
 
     private static void AssertSame(IReadOnlyList<RawResponse> expected, IReadOnlyList<RawResponse> actual) => Assert.Equal(
-        expected.Select(answer => (answer.Status, answer.Text, HeadersOf(answer))), actual.Select(answer => (answer.Status, answer.Text, HeadersOf(answer))));
+        expected.Select(TextOf), actual.Select(TextOf));
 
-    private static string HeadersOf(RawResponse answer) => string.Join(
-        '\n', answer.Head.Headers.Where(header => header.Key != "Date").Select(header => $"{header.Key}: {header.Value}").Order(StringComparer.Ordinal));
+    /// <summary>All of an answer but when it was given.</summary>
+    private static string TextOf(RawResponse answer) => string.Join(
+        '\n',
+        answer.Head.Headers.Where(header => header.Key != "Date").Select(header => $"{header.Key}: {header.Value}").Order(StringComparer.Ordinal)
+            .Prepend(answer.Head.StatusLine).Append(answer.Text));
 
     private Task<RawResponse> GetAsync(RepositoryName repository, string path, params IReadOnlyList<string> headers) =>
         RawHttp.GetAsync(Mirror.Url, $"/v2/docker.io/{repository}/{path}", headers);
