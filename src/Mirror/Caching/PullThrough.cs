@@ -13,14 +13,14 @@ public sealed class PullThrough : IAsyncDisposable
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">How to reach each upstream, and how long what it says of a tag counts.</param>
+    /// <param name="registries">Each upstream.</param>
     /// <param name="store">What is kept.</param>
     /// <param name="trouble">Is told what the store can not do.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries,
+        IEnumerable<UpstreamOptions> registries,
         Store store,
         StoreTrouble trouble,
         MirrorMetrics metrics,
@@ -28,11 +28,13 @@ public sealed class PullThrough : IAsyncDisposable
         ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
-        foreach (var (options, freshness) in registries)
+        foreach (var options in registries)
         {
-            var remote = new RemoteRegistry(options, time);
-            _remotes.Add(remote);
-            upstreams.Add(new Upstream(remote, freshness, metrics, loggers.CreateLogger<Upstream>()));
+            // What credentials have read stays guarded when they are taken away.
+            var isGuarded = !options.SharesAll && (options.Remote.HasCredentials || store.Metadata.HasPrivate(options.Remote.Name));
+            var remote = Reach(options.Remote);
+            var everybody = isGuarded ? Reach(options.Remote.WithoutCredentials()) : null;
+            upstreams.Add(new Upstream(options, remote, everybody, metrics, loggers.CreateLogger<Upstream>()));
         }
 
         Upstreams = upstreams;
@@ -46,6 +48,13 @@ public sealed class PullThrough : IAsyncDisposable
         Blobs = new BlobCache(cached, _downloads, metrics, loggers.CreateLogger<BlobCache>());
         WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
         Images = new CachedImages(store, _manifests);
+        PublicRepositories = new PublicRepositories(cached, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
+
+        RemoteRegistry Reach(RemoteRegistryOptions remote)
+        {
+            _remotes.Add(new RemoteRegistry(remote, time));
+            return _remotes[^1];
+        }
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -61,10 +70,13 @@ public sealed class PullThrough : IAsyncDisposable
 
     public CachedImages Images { get; }
 
+    public PublicRepositories PublicRepositories { get; }
+
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await PublicRepositories.DrainAsync();
         await Referrers.DrainAsync();
         await Tags.DrainAsync();
         await _manifests.DrainAsync();
