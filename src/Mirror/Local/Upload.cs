@@ -5,26 +5,214 @@ using Mirror.Storage;
 namespace Mirror.Local;
 
 /// <summary>
-/// An upload in progress (distribution spec, "Pushing blobs"). What was received stays whatever becomes of the connection, and the client goes on
-/// from there. One request at a time: a later one ends an earlier one, which mostly is a connection that has died without a word.
+/// An upload in progress (distribution spec, "Pushing blobs"). What was received stays, whatever becomes of the connection, and the client goes on
+/// from there. Only who has its turn changes it.
 /// </summary>
-public sealed class Upload
+/// <param name="id">Names it.</param>
+/// <param name="repository">Where the blob is pushed to.</param>
+/// <param name="client">Whose address it counts for.</param>
+/// <param name="open">Opens the staged file, which may have been closed meanwhile.</param>
+/// <param name="time">The clock.</param>
+public sealed class Upload(UploadId id, RepositoryName repository, string client, Func<StagedBlob> open, TimeProvider time) : IDisposable
 {
-    private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly StagedBlob _staged;
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _turns = new(1, 1);
     private CancellationTokenSource? _current;
+    private StagedBlob? _staged;
+    private long _length;
+    private DateTimeOffset _usedAt = time.GetUtcNow();
 
-    internal Upload(RepositoryName repository, UploadId id, StagedBlob staged)
-    {
-        Repository = repository;
-        Id = id;
-        _staged = staged;
-    }
+    public UploadId Id => id;
 
-    public RepositoryName Repository { get; }
+    public RepositoryName Repository => repository;
 
-    public UploadId Id { get; }
+    public string Client => client;
 
     /// <summary>How much has been received, in bytes.</summary>
-    public long Length => _staged.Length;
+    public long Length => Volatile.Read(ref _length);
+
+    /// <summary>When a request last used it.</summary>
+    public DateTimeOffset UsedAt
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _usedAt;
+            }
+        }
+    }
+
+    /// <summary>Whether it has ended: the blob is there, or nobody wants it any more.</summary>
+    public bool IsOver { get; private set; }
+
+    /// <summary>
+    /// Waits until this request is the one that goes on with the upload. An earlier one that still is ends: mostly its connection has died without a
+    /// word, and the client has come back on another.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The client has gone, or has come back once more.</exception>
+    public async Task<UploadTurn> TakeTurnAsync(CancellationToken aborted)
+    {
+        var mine = CancellationTokenSource.CreateLinkedTokenSource(aborted);
+        lock (_gate)
+        {
+            _current?.Cancel();
+            _current = mine;
+            _usedAt = time.GetUtcNow();
+        }
+
+        try
+        {
+            await _turns.WaitAsync(mine.Token);
+        }
+        catch
+        {
+            Forget(mine);
+            throw;
+        }
+
+        try
+        {
+            _staged ??= IsOver ? null : open();
+            Volatile.Write(ref _length, _staged?.Length ?? 0);
+            return new UploadTurn(this, mine);
+        }
+        catch
+        {
+            EndTurn(mine);
+            throw;
+        }
+    }
+
+    /// <summary>Closes the file of an upload that nobody is using; who finds the upload again gets another object for it.</summary>
+    /// <returns>Whether it was closed: not while somebody has a turn.</returns>
+    public bool TryRest()
+    {
+        if (!_turns.Wait(0))
+        {
+            return false;
+        }
+
+        CloseAndKeep();
+        IsOver = true;
+        _turns.Release();
+        return true;
+    }
+
+    /// <summary>The mirror is stopping: what was received stays for the next start.</summary>
+    public void Dispose()
+    {
+        CloseAndKeep();
+        _turns.Dispose();
+    }
+
+    internal StagedBlob Staged => _staged ?? throw new InvalidOperationException("An upload was used without a turn.");
+
+    internal void Append(ReadOnlySpan<byte> content)
+    {
+        Staged.Append(content);
+        Volatile.Write(ref _length, Staged.Length);
+    }
+
+    internal void End(bool keepsFile)
+    {
+        if (!keepsFile)
+        {
+            Staged.Discard();
+        }
+
+        Staged.Dispose();
+        _staged = null;
+        IsOver = true;
+    }
+
+    internal void EndTurn(CancellationTokenSource mine)
+    {
+        Forget(mine);
+        _turns.Release();
+    }
+
+    private void Forget(CancellationTokenSource mine)
+    {
+        lock (_gate)
+        {
+            _current = _current == mine ? null : _current;
+            _usedAt = time.GetUtcNow();
+        }
+
+        mine.Dispose();
+    }
+
+    private void CloseAndKeep()
+    {
+        _staged?.Keep();
+        _staged?.Dispose();
+        _staged = null;
+    }
+}
+
+/// <summary>A request's turn at an upload. Disposing it lets the next one have its own.</summary>
+public sealed class UploadTurn : IDisposable
+{
+    private readonly Upload _upload;
+    private readonly CancellationTokenSource _mine;
+
+    internal UploadTurn(Upload upload, CancellationTokenSource mine) => (_upload, _mine) = (upload, mine);
+
+    /// <summary>Ends with the client, and when it has come back on another connection.</summary>
+    public CancellationToken Ended => _mine.Token;
+
+    public long Length => _upload.Length;
+
+    /// <summary>Whether the upload had ended when this turn came.</summary>
+    public bool IsOver => _upload.IsOver;
+
+    /// <summary>Appends what arrives, up to its end or to <paramref name="limit"/> bytes.</summary>
+    /// <param name="body">What arrives. Each piece is written before the next is read.</param>
+    /// <param name="limit">The most that may arrive, in bytes, where the client has said so.</param>
+    /// <param name="read">Reads a piece; its patience is the caller's.</param>
+    /// <returns>Whether no more than that arrived, and no less.</returns>
+    /// <exception cref="IOException">The disk refused, or the connection broke. What was received before stays.</exception>
+    public async Task<bool> AppendAsync(PipeReader body, long? limit, Func<PipeReader, CancellationToken, ValueTask<ReadResult>> read)
+    {
+        var left = limit ?? long.MaxValue;
+        while (true)
+        {
+            var piece = await read(body, Ended);
+            if (piece.Buffer.Length > left)
+            {
+                body.AdvanceTo(piece.Buffer.Start);
+                return false;
+            }
+
+            foreach (var segment in piece.Buffer)
+            {
+                _upload.Append(segment.Span);
+            }
+
+            left -= piece.Buffer.Length;
+            body.AdvanceTo(piece.Buffer.End);
+            if (piece.IsCompleted)
+            {
+                return limit is null || left == 0;
+            }
+        }
+    }
+
+    /// <summary>Whether all that was received has a digest; nothing is appended any more if so.</summary>
+    public bool Verify(Digest digest) => _upload.Staged.Verify(digest);
+
+    /// <summary>Publishes what has been verified, and ends the upload.</summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public BlobRecord Publish()
+    {
+        var blob = _upload.Staged.Publish();
+        _upload.End(keepsFile: true);
+        return blob;
+    }
+
+    /// <summary>Ends the upload, and nothing stays of it.</summary>
+    public void Cancel() => _upload.End(keepsFile: false);
+
+    public void Dispose() => _upload.EndTurn(_mine);
 }

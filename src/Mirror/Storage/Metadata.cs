@@ -4,12 +4,15 @@ using Mirror.Oci;
 namespace Mirror.Storage;
 
 /// <summary>A repository of a registry, as the store knows it.</summary>
-/// <param name="Registry">The registry's name in the configuration.</param>
+/// <param name="Registry">The registry's name in the configuration; empty for our own.</param>
 /// <param name="Name">The repository's name there.</param>
 public sealed record RepositoryKey(string Registry, RepositoryName Name)
 {
+    /// <summary>A repository of our own.</summary>
+    public static RepositoryKey Local(RepositoryName name) => new("", name);
+
     /// <summary>The name that reaches it from outside, whatever the default registry is.</summary>
-    public override string ToString() => $"{Registry}/{Name}";
+    public override string ToString() => Registry.Length == 0 ? $"{Name}" : $"{Registry}/{Name}";
 }
 
 /// <summary>A repository refers to some content.</summary>
@@ -56,18 +59,19 @@ public sealed class Metadata : IAsyncDisposable
 {
     private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = $1 AND name = $2)";
     private static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
-    private static readonly IReadOnlyList<RefChange> NoChange = [];
 
     private readonly MetadataWriter _writer;
     private readonly MetadataReaders _readers;
-    private readonly TimeProvider _time;
 
     private Metadata(MetadataWriter writer, MetadataReaders readers, TimeProvider time)
     {
         _writer = writer;
         _readers = readers;
-        _time = time;
+        Local = new LocalRefs(writer, readers, time);
     }
+
+    /// <summary>Of repositories that are our own.</summary>
+    public LocalRefs Local { get; }
 
     /// <exception cref="StoreException">The database can not be used.</exception>
     public static Metadata Open(StoreLayout layout, TimeProvider time)
@@ -170,20 +174,12 @@ public sealed class Metadata : IAsyncDisposable
         "SELECT EXISTS (SELECT 1 FROM holdings WHERE holder > $1 || '/' AND holder < $1 || '0')", row => row.GetBoolean(0), registry));
 
     /// <summary>Upstream says that everybody may read a repository.</summary>
-    public Task RecordPublicAsync(RepositoryKey repository, DateTimeOffset saidAt) => _writer.WriteAsync(session =>
-    {
-        var id = GetId(session, repository);
-        session.Execute("UPDATE repositories SET public_at = $2 WHERE id = $1", id, saidAt.ToUnixTimeMilliseconds());
-        return NoChange;
-    });
+    public Task RecordPublicAsync(RepositoryKey repository, DateTimeOffset saidAt) => _writer.WriteAsync(write => write.Session.Execute(
+        "UPDATE repositories SET public_at = $2 WHERE id = $1", write.GetId(repository), saidAt.ToUnixTimeMilliseconds()));
 
     /// <summary>Upstream says that not everybody may read a repository.</summary>
-    public Task RemovePublicAsync(RepositoryKey repository) => _writer.WriteAsync(session =>
-    {
-        session.Execute(
-            "UPDATE repositories SET public_at = NULL WHERE registry = $1 AND name = $2", repository.Registry, repository.Name.ToString());
-        return NoChange;
-    });
+    public Task RemovePublicAsync(RepositoryKey repository) => _writer.WriteAsync(write => write.Session.Execute(
+        "UPDATE repositories SET public_at = NULL WHERE registry = $1 AND name = $2", repository.Registry, repository.Name.ToString()));
 
     /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
     /// <param name="repository">Whose blob it is.</param>
@@ -191,15 +187,15 @@ public sealed class Metadata : IAsyncDisposable
     /// Whether the registry may give us what it does not give everybody: then a repository that is not public vouches for itself alone.
     /// </param>
     /// <param name="blob">Its published bytes.</param>
-    public Task RecordBlobAsync(RepositoryKey repository, bool isGuarded, BlobRecord blob) => _writer.WriteAsync(session =>
+    public Task RecordBlobAsync(RepositoryKey repository, bool isGuarded, BlobRecord blob) => _writer.WriteAsync(write =>
     {
-        InsertBlob(session, blob);
-        return Vouch(session, repository, isGuarded, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+        write.InsertBlob(blob);
+        Vouch(write, repository, isGuarded, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
     });
 
     /// <summary>The registry has confirmed that it has content that is here, and that <paramref name="repository"/> refers to it.</summary>
     public Task RecordConfirmedAsync(RepositoryKey repository, bool isGuarded, Descriptor content) =>
-        _writer.WriteAsync(session => Vouch(session, repository, isGuarded, content));
+        _writer.WriteAsync(write => Vouch(write, repository, isGuarded, content));
 
     /// <summary>
     /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too, but
@@ -212,39 +208,40 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="tags">Tags that upstream says point to it.</param>
     public Task RecordManifestAsync(
         RepositoryKey repository, bool isGuarded, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) =>
-        _writer.WriteAsync(session =>
-    {
-        InsertBlob(session, blob);
-        var changes = Vouch(session, repository, isGuarded, manifest.Descriptor);
-        var id = GetId(session, repository);
-        var view = manifest.View();
-        foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
+        _writer.WriteAsync(write =>
         {
-            InsertLink(session, id, content, replace: false);
-        }
+            write.InsertBlob(blob);
+            var id = Vouch(write, repository, isGuarded, manifest.Descriptor);
+            var view = manifest.View();
+            foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
+            {
+                write.LinkAsClaimed(id, content);
+            }
 
-        changes.AddRange(tags.SelectMany(tag => SetTag(session, repository, id, tag, manifest.Digest)));
-        return changes;
-    });
+            foreach (var tag in tags)
+            {
+                SetTag(write, repository, id, tag, manifest.Digest);
+            }
+        });
 
     /// <summary>Upstream says that a tag points to a manifest that is here.</summary>
     public Task RecordTagAsync(RepositoryKey repository, TagSighting tag, Digest digest) =>
-        _writer.WriteAsync(session => SetTag(session, repository, GetId(session, repository), tag, digest));
+        _writer.WriteAsync(write => SetTag(write, repository, write.GetId(repository), tag, digest));
 
     /// <summary>Upstream says that a tag is gone.</summary>
-    public Task RemoveTagAsync(RepositoryKey repository, TagSighting tag) => _writer.WriteAsync(session =>
-        session.Execute(
+    public Task RemoveTagAsync(RepositoryKey repository, TagSighting tag) => _writer.WriteAsync(write =>
+    {
+        if (write.Session.Execute(
             $"DELETE FROM tags WHERE repository = {RepositoryId} AND name = $3 AND checked_at < $4",
-            repository.Registry, repository.Name.ToString(), tag.Tag.ToString(), tag.SaidAt.ToUnixTimeMilliseconds()) > 0
-            ? [Change("untag", repository) with { Tag = tag.Tag.ToString() }]
-            : NoChange);
+            repository.Registry, repository.Name.ToString(), tag.Tag.ToString(), tag.SaidAt.ToUnixTimeMilliseconds()) > 0)
+        {
+            write.NoteUntagged(repository, tag.Tag);
+        }
+    });
 
     /// <summary>Content turned out to be damaged or gone: it is no longer here.</summary>
-    public Task ForgetBlobAsync(Digest digest) => _writer.WriteAsync(session =>
-    {
-        session.Execute("DELETE FROM blobs WHERE digest = $1", digest.ToString());
-        return NoChange;
-    });
+    public Task ForgetBlobAsync(Digest digest) =>
+        _writer.WriteAsync(write => write.Session.Execute("DELETE FROM blobs WHERE digest = $1", digest.ToString()));
 
     /// <summary>What keeps the database from being read, or null.</summary>
     public SqliteException? FindFault()
@@ -271,70 +268,35 @@ public sealed class Metadata : IAsyncDisposable
             ? new BlobRecord(digest, row.GetInt64(column), checksums)
             : null;
 
-    private static void InsertBlob(SqlSession session, BlobRecord blob) => session.Execute(
-        "INSERT INTO blobs (digest, size, checksums) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET size = $2, checksums = $3",
-        blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
-
     /// <summary>Links content that the registry itself has given or confirmed.</summary>
-    private List<RefChange> Vouch(SqlSession session, RepositoryKey repository, bool isGuarded, Descriptor content)
+    /// <returns>The repository's row.</returns>
+    private static long Vouch(IndexWrite write, RepositoryKey repository, bool isGuarded, Descriptor content)
     {
-        var changes = new List<RefChange>();
-        var id = GetId(session, repository);
-        if (InsertLink(session, id, content, replace: MediaTypes.IsManifest(content.MediaType)))
-        {
-            changes.Add(Change("link", repository) with { Digest = content.Digest.ToString(), MediaType = content.MediaType, Size = content.Size });
-        }
-
-        var alone = isGuarded && session.FindOne("SELECT public_at IS NULL FROM repositories WHERE id = $1", row => row.GetBoolean(0), id);
-        var holder = alone ? repository.ToString() : repository.Registry;
-        var digest = content.Digest.ToString();
-        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest) > 0)
-        {
-            changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest });
-        }
-
-        return changes;
+        var id = write.GetId(repository);
+        write.Link(repository, id, content);
+        var alone = isGuarded
+            && write.Session.FindOne("SELECT public_at IS NULL FROM repositories WHERE id = $1", row => row.GetBoolean(0), id);
+        write.Hold(repository, alone, content.Digest);
+        return id;
     }
 
     /// <summary>A question may be answered late: what upstream said after it was asked stands.</summary>
-    private IReadOnlyList<RefChange> SetTag(SqlSession session, RepositoryKey repository, long id, TagSighting tag, Digest digest)
+    private static void SetTag(IndexWrite write, RepositoryKey repository, long id, TagSighting tag, Digest digest)
     {
-        var (name, text, at) = (tag.Tag.ToString(), digest.ToString(), tag.SaidAt.ToUnixTimeMilliseconds());
-        if (session.Execute("UPDATE tags SET checked_at = max(checked_at, $4) WHERE repository = $1 AND name = $2 AND digest = $3", id, name, text, at) > 0)
+        var known = write.Session.FindOne(
+            "SELECT digest, checked_at FROM tags WHERE repository = $1 AND name = $2",
+            row => new TagRecord(Digest.Parse(row.GetString(0)), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1))),
+            id, tag.Tag.ToString());
+        var isLater = known is null || known.CheckedAt.ToUnixTimeMilliseconds() < tag.SaidAt.ToUnixTimeMilliseconds();
+        if (known?.Digest == digest)
         {
-            return NoChange;
+            write.Session.Execute(
+                "UPDATE tags SET checked_at = max(checked_at, $3) WHERE repository = $1 AND name = $2",
+                id, tag.Tag.ToString(), tag.SaidAt.ToUnixTimeMilliseconds());
         }
-
-        return session.Execute(
-            """
-            INSERT INTO tags (repository, name, digest, checked_at) VALUES ($1, $2, $3, $4)
-            ON CONFLICT DO UPDATE SET digest = $3, checked_at = $4 WHERE checked_at < $4
-            """,
-            id, name, text, at) > 0
-            ? [Change("tag", repository) with { Tag = name, Digest = text }]
-            : NoChange;
+        else if (isLater)
+        {
+            write.SetTag(repository, id, tag.Tag, digest, tag.SaidAt);
+        }
     }
-
-    /// <summary>The repository's row, made now if it is new.</summary>
-    private static long GetId(SqlSession session, RepositoryKey repository)
-    {
-        session.Execute("INSERT INTO repositories (registry, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, repository.Name.ToString());
-        return session.FindOne(
-            "SELECT id FROM repositories WHERE registry = $1 AND name = $2", row => row.GetInt64(0), repository.Registry, repository.Name.ToString());
-    }
-
-    /// <param name="session">The writer's.</param>
-    /// <param name="repository">What refers.</param>
-    /// <param name="content">What it refers to.</param>
-    /// <param name="replace">Whether this descriptor is surer than an earlier one: an index's claim about a child gives way to the child itself.</param>
-    /// <returns>Whether anything changed.</returns>
-    private static bool InsertLink(SqlSession session, long repository, Descriptor content, bool replace) => session.Execute(
-        """
-        INSERT INTO links (repository, digest, media_type, size) VALUES ($1, $2, $3, $4)
-        ON CONFLICT DO UPDATE SET media_type = $3, size = $4 WHERE $5 AND (media_type <> $3 OR size <> $4)
-        """,
-        repository, content.Digest.ToString(), content.MediaType, content.Size, replace) > 0;
-
-    private RefChange Change(string op, RepositoryKey repository) =>
-        new(_time.GetUtcNow(), op, repository.Registry, repository.Name.ToString(), null, null, null, null);
 }

@@ -25,9 +25,9 @@ internal sealed class MetadataWriter : IAsyncDisposable
         _running = Task.Run(RunAsync);
     }
 
-    /// <param name="apply">Runs inside the transaction, on the writer's task, and answers which changes the journal must know.</param>
+    /// <param name="apply">Runs inside the transaction, on the writer's task. What it throws takes back what it did.</param>
     /// <returns>Done when committed; faulted when it could not be.</returns>
-    public Task WriteAsync(Func<SqlSession, IReadOnlyList<RefChange>> apply)
+    public Task WriteAsync(Action<IndexWrite> apply)
     {
         var write = new Write(apply, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         return _queue.Writer.TryWrite(write) ? write.Done.Task : Task.FromException(new ObjectDisposedException(nameof(MetadataWriter)));
@@ -87,7 +87,9 @@ internal sealed class MetadataWriter : IAsyncDisposable
         _session.Execute("SAVEPOINT one");
         try
         {
-            changes.AddRange(write.Changes(_session));
+            var change = new IndexWrite(_session, _time);
+            write.Apply(change);
+            changes.AddRange(change.Changes);
         }
         catch (Exception e)
         {
@@ -112,5 +114,5 @@ internal sealed class MetadataWriter : IAsyncDisposable
         }
     }
 
-    private sealed record Write(Func<SqlSession, IReadOnlyList<RefChange>> Changes, TaskCompletionSource Done);
+    private sealed record Write(Action<IndexWrite> Apply, TaskCompletionSource Done);
 }

@@ -6,7 +6,7 @@ namespace Mirror.Storage;
 /// </summary>
 internal static class Schema
 {
-    private const int Version = 2;
+    private const int Version = 3;
 
     private const string Tables = """
         -- Published content, manifests too.
@@ -50,6 +50,22 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
+    private const string Referrers = """
+        -- What refers to which manifest of our own repositories; the subject need not be here.
+        CREATE TABLE referrers (
+            repository    INTEGER NOT NULL REFERENCES repositories (id),
+            subject       TEXT NOT NULL,
+            digest        TEXT NOT NULL,     -- of the manifest that refers
+            media_type    TEXT NOT NULL,
+            size          INTEGER NOT NULL,
+            artifact_type TEXT,
+            annotations   TEXT NOT NULL,     -- JSON
+            PRIMARY KEY (repository, subject, digest)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX referrers_by_digest ON referrers (repository, digest);
+        CREATE INDEX links_by_digest ON links (digest);
+        """;
+
     private const string FromVersion1 = """
         ALTER TABLE repositories ADD COLUMN public_at INTEGER;
         ALTER TABLE holdings RENAME COLUMN registry TO holder;
@@ -70,7 +86,12 @@ internal static class Schema
         if (version < Version)
         {
             session.Execute("BEGIN IMMEDIATE");
-            session.Execute(version == 0 ? Tables : FromVersion1);
+            if (version < 2)
+            {
+                session.Execute(version == 0 ? Tables : FromVersion1);
+            }
+
+            session.Execute(Referrers);
             session.Execute($"PRAGMA user_version = {Version}");
             session.Execute("COMMIT");
         }

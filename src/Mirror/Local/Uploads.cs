@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+using Mirror.Oci;
+using Mirror.Storage;
+
+namespace Mirror.Local;
+
+/// <summary>
+/// The uploads in progress. All that there is of one is its staged file, whose name says its identity and its repository: so it survives a restart,
+/// and an upload of one repository can not be gone on with through another.
+/// </summary>
+public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
+{
+    /// <summary>So many may be in progress for one client's address.</summary>
+    public const int MaxPerClient = 100;
+
+    /// <summary>The file of an upload that nobody has used for so long is closed, and it counts for nobody any more.</summary>
+    private static readonly TimeSpan Rest = TimeSpan.FromMinutes(10);
+
+    private readonly ConcurrentDictionary<UploadId, Upload> _known = new();
+
+    /// <returns>Null where the client has too many in progress.</returns>
+    /// <param name="repository">Where the blob is pushed to.</param>
+    /// <param name="algorithm">The one that its digest will most likely have.</param>
+    /// <param name="client">The client's address.</param>
+    public Upload? Begin(RepositoryName repository, DigestAlgorithm algorithm, string client)
+    {
+        LetRest();
+        if (_known.Values.Count(upload => upload.Client == client) >= MaxPerClient)
+        {
+            return null;
+        }
+
+        var upload = New(repository, UploadId.New(), algorithm, client);
+        _known[upload.Id] = upload;
+        return upload;
+    }
+
+    /// <summary>An upload in progress, which may have been begun before this process.</summary>
+    public Upload? Find(RepositoryName repository, UploadId id, string client) =>
+        _known.TryGetValue(id, out var upload) || (blobs.HasUpload(repository, id)
+            && (upload = _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client))) is not null)
+            ? upload.Repository == repository && !upload.IsOver ? upload : null
+            : null;
+
+    /// <summary>An upload has ended.</summary>
+    public void Forget(Upload upload) => _known.TryRemove(upload.Id, out _);
+
+    public void Dispose()
+    {
+        foreach (var upload in _known.Values)
+        {
+            upload.Dispose();
+        }
+    }
+
+    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client) =>
+        new(id, repository, client, () => blobs.StageUpload(repository, id, algorithm), time);
+
+    private void LetRest()
+    {
+        var now = time.GetUtcNow();
+        foreach (var upload in _known.Values.Where(upload => now - upload.UsedAt > Rest && upload.TryRest()))
+        {
+            _known.TryRemove(upload.Id, out _);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using Mirror.Oci;
+
+namespace Mirror.Storage;
+
+/// <summary>
+/// One change of the index, inside the writer's transaction: its statements, and what of it the journal has to know. What a repository's registry
+/// says again when it is asked is not journalled.
+/// </summary>
+internal sealed class IndexWrite(SqlSession session, TimeProvider time)
+{
+    private readonly List<RefChange> _changes = [];
+
+    public SqlSession Session => session;
+
+    /// <summary>For the journal.</summary>
+    public IReadOnlyList<RefChange> Changes => _changes;
+
+    /// <summary>Content has been published.</summary>
+    public void InsertBlob(BlobRecord blob) => session.Execute(
+        "INSERT INTO blobs (digest, size, checksums) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET size = $2, checksums = $3",
+        blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
+
+    /// <summary>The repository's row, made now if it is new.</summary>
+    public long GetId(RepositoryKey repository)
+    {
+        session.Execute(
+            "INSERT INTO repositories (registry, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, repository.Name.ToString());
+        return FindId(repository).GetValueOrDefault();
+    }
+
+    public long? FindId(RepositoryKey repository) => session.FindOne<long?>(
+        "SELECT id FROM repositories WHERE registry = $1 AND name = $2", row => row.GetInt64(0), repository.Registry, repository.Name.ToString());
+
+    /// <summary>A repository refers to content that its registry itself has given, confirmed or received.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="id">Its row.</param>
+    /// <param name="content">What it refers to. A manifest's own media type is surer than what an index has said of it.</param>
+    public void Link(RepositoryKey repository, long id, Descriptor content)
+    {
+        if (Insert(id, content, replace: MediaTypes.IsManifest(content.MediaType)))
+        {
+            Note("link", repository, digest: content.Digest, content: content);
+        }
+    }
+
+    /// <summary>A repository's manifest says that it refers to some content.</summary>
+    public void LinkAsClaimed(long id, Descriptor content) => Insert(id, content, replace: false);
+
+    /// <summary>A repository no longer refers to some content.</summary>
+    /// <returns>Whether it did.</returns>
+    public bool Unlink(RepositoryKey repository, long id, Digest digest)
+    {
+        var existed = session.Execute("DELETE FROM links WHERE repository = $1 AND digest = $2", id, digest.ToString()) > 0;
+        if (existed)
+        {
+            Note("unlink", repository, digest: digest);
+        }
+
+        return existed;
+    }
+
+    /// <summary>A registry vouches for content; or one repository alone.</summary>
+    public void Hold(RepositoryKey repository, bool alone, Digest digest)
+    {
+        var holder = alone ? repository.ToString() : repository.Registry;
+        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest.ToString()) > 0)
+        {
+            _changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest.ToString() });
+        }
+    }
+
+    /// <summary>A tag points to a manifest as of <paramref name="at"/>, whatever it pointed to before.</summary>
+    public void SetTag(RepositoryKey repository, long id, Tag tag, Digest digest, DateTimeOffset at)
+    {
+        session.Execute(
+            """
+            INSERT INTO tags (repository, name, digest, checked_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO UPDATE SET digest = $3, checked_at = $4
+            """,
+            id, tag.ToString(), digest.ToString(), at.ToUnixTimeMilliseconds());
+        Note("tag", repository, tag, digest);
+    }
+
+    /// <summary>A tag is gone; it was there.</summary>
+    public void NoteUntagged(RepositoryKey repository, Tag tag) => Note("untag", repository, tag);
+
+    private bool Insert(long id, Descriptor content, bool replace) => session.Execute(
+        """
+        INSERT INTO links (repository, digest, media_type, size) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO UPDATE SET media_type = $3, size = $4 WHERE $5 AND (media_type <> $3 OR size <> $4)
+        """,
+        id, content.Digest.ToString(), content.MediaType, content.Size, replace) > 0;
+
+    private void Note(string op, RepositoryKey repository, Tag? tag = null, Digest? digest = null, Descriptor? content = null) => _changes.Add(
+        Change(op, repository) with { Tag = tag?.ToString(), Digest = digest?.ToString(), MediaType = content?.MediaType, Size = content?.Size });
+
+    private RefChange Change(string op, RepositoryKey repository) =>
+        new(time.GetUtcNow(), op, repository.Registry, repository.Name.ToString(), null, null, null, null);
+}

@@ -1,0 +1,191 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Mirror.Oci;
+
+namespace Mirror.Storage;
+
+/// <summary>What a manifest lacks to be accepted.</summary>
+/// <param name="Content">What it refers to.</param>
+/// <param name="IsThere">Whether the repository has it, but with another size.</param>
+public sealed record LackingReference(Descriptor Content, bool IsThere);
+
+/// <summary>
+/// What the store knows of repositories that are our own: what was pushed to them, under which tags, and what refers to what. Content is in a
+/// repository when it was pushed to it or mounted into it, and not before; that some manifest names it is no reason.
+/// </summary>
+public sealed class LocalRefs
+{
+    private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = '' AND name = $1)";
+
+    private readonly MetadataWriter _writer;
+    private readonly MetadataReaders _readers;
+    private readonly TimeProvider _time;
+
+    internal LocalRefs(MetadataWriter writer, MetadataReaders readers, TimeProvider time)
+    {
+        _writer = writer;
+        _readers = readers;
+        _time = time;
+    }
+
+    /// <summary>Whether anything was pushed to a repository.</summary>
+    public bool Exists(RepositoryName repository) => _readers.Read(session => session.FindOne(
+        $"SELECT EXISTS (SELECT 1 FROM links WHERE repository = {RepositoryId})", row => row.GetBoolean(0), repository.ToString()));
+
+    /// <summary>Our own repositories that have some content.</summary>
+    public IReadOnlyList<RepositoryName> FindHolders(Digest digest, int n) => _readers.Read(session => session.List(
+        """
+        SELECT r.name FROM repositories r JOIN links l ON l.repository = r.id JOIN blobs b ON b.digest = l.digest
+        WHERE r.registry = '' AND l.digest = $1 LIMIT $2
+        """,
+        row => RepositoryName.Parse(row.GetString(0)), digest.ToString(), n));
+
+    /// <summary>A blob that was pushed has been published, or one that is here was mounted.</summary>
+    public Task AddBlobAsync(RepositoryName repository, BlobRecord blob) => _writer.WriteAsync(write =>
+    {
+        var key = RepositoryKey.Local(repository);
+        write.InsertBlob(blob);
+        write.Link(key, write.GetId(key), new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+        write.Hold(key, alone: false, blob.Digest);
+    });
+
+    /// <summary>
+    /// A manifest that was pushed has been published. It is in the repository, under its tags, if all that it must refer to is there when this
+    /// is committed.
+    /// </summary>
+    /// <param name="repository">Where it was pushed to.</param>
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="blob">Its published bytes.</param>
+    /// <param name="required">What has to be there.</param>
+    /// <param name="tags">Point to it from now on.</param>
+    /// <returns>What is lacking: none of it was done then.</returns>
+    public async Task<LackingReference?> AddManifestAsync(
+        RepositoryName repository, Manifest manifest, BlobRecord blob, IReadOnlyList<Descriptor> required, IReadOnlyList<Tag> tags)
+    {
+        LackingReference? lacking = null;
+        await _writer.WriteAsync(write =>
+        {
+            var key = RepositoryKey.Local(repository);
+            var id = write.GetId(key);
+            lacking = FindLacking(write.Session, id, required);
+            if (lacking is not null)
+            {
+                return;
+            }
+
+            write.InsertBlob(blob);
+            write.Link(key, id, manifest.Descriptor);
+            write.Hold(key, alone: false, manifest.Digest);
+            RecordReferrer(write.Session, id, manifest);
+            foreach (var tag in tags)
+            {
+                write.SetTag(key, id, tag, manifest.Digest, _time.GetUtcNow());
+            }
+        });
+        return lacking;
+    }
+
+    /// <returns>Whether there was such a tag.</returns>
+    public Task<bool> RemoveTagAsync(RepositoryName repository, Tag tag) => WriteAsync(repository, (write, key, id) =>
+    {
+        if (write.Session.Execute("DELETE FROM tags WHERE repository = $1 AND name = $2", id, tag.ToString()) == 0)
+        {
+            return false;
+        }
+
+        write.NoteUntagged(key, tag);
+        return true;
+    });
+
+    /// <summary>Takes a manifest out of a repository, with the tags that point to it.</summary>
+    /// <returns>Whether it was there.</returns>
+    public Task<bool> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
+    {
+        foreach (var tag in write.Session.List(
+            "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString()))
+        {
+            write.NoteUntagged(key, tag);
+        }
+
+        write.Session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
+        return write.Unlink(key, id, digest);
+    });
+
+    /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
+    /// <returns>Whether it was there.</returns>
+    public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
+        WriteAsync(repository, (write, key, id) => write.Unlink(key, id, digest));
+
+    /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
+    /// <param name="repository">Where.</param>
+    /// <param name="subject">The manifest, which need not be there.</param>
+    /// <param name="artifactType">Only these; null for all.</param>
+    /// <param name="n">How many.</param>
+    /// <param name="last">Those behind this one.</param>
+    public IReadOnlyList<Descriptor> ListReferrers(RepositoryName repository, Digest subject, string? artifactType, int n, string? last) =>
+        _readers.Read(session => session.List(
+            $"""
+            SELECT digest, media_type, size, artifact_type, annotations FROM referrers
+            WHERE repository = {RepositoryId} AND subject = $2 AND ($3 IS NULL OR artifact_type = $3) AND digest > $4
+            ORDER BY digest LIMIT $5
+            """,
+            row => new Descriptor(row.GetString(1), Digest.Parse(row.GetString(0)), row.GetInt64(2))
+            {
+                ArtifactType = row.IsDBNull(3) ? null : row.GetString(3),
+                Annotations = JsonSerializer.Deserialize(row.GetString(4), AnnotationsJson.Default.DictionaryStringString)!,
+            },
+            repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
+
+    private static LackingReference? FindLacking(SqlSession session, long id, IReadOnlyList<Descriptor> required)
+    {
+        foreach (var content in required)
+        {
+            var size = session.FindOne<long?>(
+                "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest WHERE l.repository = $1 AND l.digest = $2",
+                row => row.GetInt64(0),
+                id, content.Digest.ToString());
+            if (size != content.Size)
+            {
+                return new LackingReference(content, IsThere: size is not null);
+            }
+        }
+
+        return null;
+    }
+
+    private static void RecordReferrer(SqlSession session, long id, Manifest manifest)
+    {
+        var view = manifest.View();
+        if (view.Subject is not { } subject)
+        {
+            return;
+        }
+
+        session.Execute(
+            """
+            INSERT INTO referrers (repository, subject, digest, media_type, size, artifact_type, annotations) VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT DO NOTHING
+            """,
+            id,
+            subject.Digest.ToString(),
+            manifest.Digest.ToString(),
+            manifest.MediaType,
+            manifest.Content.Length,
+            view.ArtifactType ?? view.Config?.MediaType,
+            JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
+    }
+
+    private async Task<bool> WriteAsync(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, bool> change)
+    {
+        var changed = false;
+        await _writer.WriteAsync(write =>
+        {
+            var key = RepositoryKey.Local(repository);
+            changed = write.FindId(key) is { } id && change(write, key, id);
+        });
+        return changed;
+    }
+}
+
+[JsonSerializable(typeof(Dictionary<string, string>))]
+internal sealed partial class AnnotationsJson : JsonSerializerContext;
