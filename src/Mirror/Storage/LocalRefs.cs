@@ -50,24 +50,24 @@ public sealed class LocalRefs
     });
 
     /// <summary>
-    /// A manifest that was pushed has been published. It is in the repository, under its tags, if all that it must refer to is there when this
-    /// is committed.
+    /// A manifest that was pushed has been published. It is in the repository, under its tags, if what it refers to is there when this is
+    /// committed. Layers that no registry has need not be, nor an index's children: who copies an index for some platforms leaves the others out.
     /// </summary>
     /// <param name="repository">Where it was pushed to.</param>
     /// <param name="manifest">The manifest.</param>
     /// <param name="blob">Its published bytes.</param>
-    /// <param name="required">What has to be there.</param>
     /// <param name="tags">Point to it from now on.</param>
     /// <returns>What is lacking: none of it was done then.</returns>
     public async Task<LackingReference?> AddManifestAsync(
-        RepositoryName repository, Manifest manifest, BlobRecord blob, IReadOnlyList<Descriptor> required, IReadOnlyList<Tag> tags)
+        RepositoryName repository, Manifest manifest, BlobRecord blob, IReadOnlyList<Tag> tags)
     {
+        var view = manifest.View();
         LackingReference? lacking = null;
         await _writer.WriteAsync(write =>
         {
             var key = RepositoryKey.Local(repository);
             var id = write.GetId(key);
-            lacking = FindLacking(write.Session, id, required);
+            lacking = FindLacking(write.Session, id, view);
             if (lacking is not null)
             {
                 return;
@@ -76,7 +76,7 @@ public sealed class LocalRefs
             write.InsertBlob(blob);
             write.Link(key, id, manifest.Descriptor);
             write.Hold(key, alone: false, manifest.Digest);
-            RecordReferrer(write.Session, id, manifest);
+            RecordReferrer(write.Session, id, manifest, view);
             foreach (var tag in tags)
             {
                 write.SetTag(key, id, tag, manifest.Digest, _time.GetUtcNow());
@@ -136,15 +136,15 @@ public sealed class LocalRefs
             },
             repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
 
-    private static LackingReference? FindLacking(SqlSession session, long id, IReadOnlyList<Descriptor> required)
+    private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {
-        foreach (var content in required)
+        foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
         {
             var size = session.FindOne<long?>(
                 "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest WHERE l.repository = $1 AND l.digest = $2",
                 row => row.GetInt64(0),
                 id, content.Digest.ToString());
-            if (size != content.Size)
+            if (size != content.Size && !(size is null && view.IsIndex))
             {
                 return new LackingReference(content, IsThere: size is not null);
             }
@@ -153,9 +153,8 @@ public sealed class LocalRefs
         return null;
     }
 
-    private static void RecordReferrer(SqlSession session, long id, Manifest manifest)
+    private static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
     {
-        var view = manifest.View();
         if (view.Subject is not { } subject)
         {
             return;
