@@ -87,7 +87,7 @@ public sealed class MirrorServer : IAsyncDisposable
 
     private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
 
-    private static (RemoteRegistryOptions Remote, Freshness Freshness) OptionsOf(RegistryOptions registry, string via)
+    private static (RemoteRegistryOptions Remote, Freshness Freshness, BackgroundLimits Limits) OptionsOf(RegistryOptions registry, string via)
     {
         var remote = new RemoteRegistryOptions
         {
@@ -102,7 +102,8 @@ public sealed class MirrorServer : IAsyncDisposable
             Proxy = registry.Proxy,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
-        return (remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags });
+        var freshness = new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags };
+        return (remote, freshness, new BackgroundLimits(registry.FinishAbandoned));
     }
 
     private static string DockerConfigPath() => Path.Combine(

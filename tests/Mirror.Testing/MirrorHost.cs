@@ -34,8 +34,11 @@ public sealed class MirrorHost : IAsyncDisposable
     public Uri Url => _server!.Addresses[0];
 
     /// <summary>A mirror whose default registry is <paramref name="upstream"/>, under the name of Docker Hub.</summary>
-    public static Task<MirrorHost> StartAsync(FakeServer upstream) =>
-        StartAsync([Registry("docker.io", upstream) with { Default = true }]);
+    public static Task<MirrorHost> StartAsync(FakeServer upstream, Func<RegistryOptions, RegistryOptions>? configure = null)
+    {
+        var registry = Registry("docker.io", upstream) with { Default = true };
+        return StartAsync([configure?.Invoke(registry) ?? registry]);
+    }
 
     public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries)
     {

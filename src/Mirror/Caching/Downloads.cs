@@ -38,7 +38,8 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
         var key = (repository.Upstream.Name, digest);
         lock (_gate)
         {
-            if (_running.TryGetValue(key, out var running))
+            var isRunning = _running.TryGetValue(key, out var running);
+            if (isRunning && !running.Download.IsStopped)
             {
                 return throughOthers || running.Download.Repository == repository
                     ? new DownloadAnswer.Following(running.Download.Follow())
@@ -52,9 +53,10 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             }
 
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
-            var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers);
+            var stop = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers, stop);
             var follower = download.Follow();
-            _running[key] = (download, Task.Run(() => download.RunAsync(_stopping.Token)));
+            _running[key] = (download, Task.Run(() => RunAsync(download, isRunning ? running.Running : Task.CompletedTask, stop)));
             return new DownloadAnswer.Following(follower);
         }
     }
@@ -73,16 +75,54 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
         _stopping.Dispose();
     }
 
+    /// <summary>
+    /// A download has lost its last follower. It goes on as long as all such downloads of its registry together lack no more than the registry's
+    /// limit; what it lacks itself may not be known, and then it may be all of that.
+    /// </summary>
+    internal void StopIfAbandoned(BlobDownload download)
+    {
+        lock (_gate)
+        {
+            // Somebody may have come meanwhile, and whoever comes does so under this lock.
+            if (!IsRunning(download) || !download.IsAbandoned)
+            {
+                return;
+            }
+
+            var upstream = download.Repository.Upstream;
+            var limit = upstream.Limits.FinishAbandoned;
+            var lacking = _running.Values.Select(running => running.Download)
+                .Where(other => other.Repository.Upstream == upstream && other.IsAbandoned)
+                .Sum(other => (decimal)(other.Lacking ?? Math.Max(limit, 1)));
+            if (lacking > limit)
+            {
+                download.Stop();
+            }
+        }
+    }
+
     /// <summary>A download is over: who asks from now on starts another.</summary>
     internal void Forget(BlobDownload download)
     {
-        var key = (download.Repository.Upstream.Name, download.Digest);
         lock (_gate)
         {
-            if (_running.TryGetValue(key, out var running) && running.Download == download)
+            if (IsRunning(download))
             {
-                _running.Remove(key);
+                _running.Remove((download.Repository.Upstream.Name, download.Digest));
             }
+        }
+    }
+
+    private bool IsRunning(BlobDownload download) =>
+        _running.TryGetValue((download.Repository.Upstream.Name, download.Digest), out var running) && running.Download == download;
+
+    /// <summary>Two downloads never write the same staged file: what was stopped ends first.</summary>
+    private static async Task RunAsync(BlobDownload download, Task former, CancellationTokenSource stop)
+    {
+        using (stop)
+        {
+            await former;
+            await download.RunAsync();
         }
     }
 }

@@ -12,20 +12,24 @@ public sealed class PullThrough : IAsyncDisposable
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">How to reach each upstream, and how long what it says of a tag counts.</param>
+    /// <param name="registries">How to reach each upstream, how long what it says of a tag counts, and what is fetched that nobody waits for.</param>
     /// <param name="store">What is kept.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness)> registries, CacheStore store, MirrorMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness, BackgroundLimits Limits)> registries,
+        CacheStore store,
+        MirrorMetrics metrics,
+        TimeProvider time,
+        ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
-        foreach (var (options, freshness) in registries)
+        foreach (var (options, freshness, limits) in registries)
         {
             var remote = new RemoteRegistry(options, time);
             _remotes.Add(remote);
-            upstreams.Add(new Upstream(remote, freshness, metrics, loggers.CreateLogger<Upstream>()));
+            upstreams.Add(new Upstream(remote, freshness, limits, metrics, loggers.CreateLogger<Upstream>()));
         }
 
         Upstreams = upstreams;

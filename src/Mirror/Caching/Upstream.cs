@@ -7,11 +7,13 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>A registry we pull from: every question to it goes through here, so that each failure is logged once and each answer counted.</summary>
-public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness, MirrorMetrics metrics, ILogger<Upstream> logger)
+public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness, BackgroundLimits limits, MirrorMetrics metrics, ILogger<Upstream> logger)
 {
     public string Name => remote.Name;
 
     public Freshness Freshness => freshness;
+
+    public BackgroundLimits Limits => limits;
 
     public RateLimit? RateLimit => remote.RateLimit;
 

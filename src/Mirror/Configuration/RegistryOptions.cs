@@ -62,6 +62,9 @@ public sealed record RegistryOptions
     /// <summary>Tags that never move.</summary>
     public IReadOnlyList<TagPattern> ImmutableTags { get; init; } = [];
 
+    /// <summary>How many bytes all downloads together may still lack that go on although their clients have left.</summary>
+    public long FinishAbandoned { get; init; } = 2_000_000_000;
+
     internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root, IReadOnlyList<ListenAddress> own)
     {
         string? defaultName = null;
@@ -154,6 +157,11 @@ public sealed record RegistryOptions
                 Kinds.TagPattern,
                 Defaults.ImmutableTags,
                 "Tags that never move (* is any text, ? one character): once here, the registry is not asked about them again."),
+            FinishAbandoned = section.Read(
+                "finishAbandoned",
+                Kinds.Size,
+                Defaults.FinishAbandoned,
+                "How much all downloads together may still lack that go on although their clients have left; 0 stops each at once."),
         };
     }
 

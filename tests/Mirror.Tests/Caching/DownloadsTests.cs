@@ -23,7 +23,7 @@ public sealed class DownloadsTests
         var time = new ManualTime();
         await using var store = Store.Open(folder.Path, time);
         using var remote = new RemoteRegistry(new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, time);
-        var upstream = new Upstream(remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), metrics, NullLogger<Upstream>.Instance);
+        var upstream = new Upstream(remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), new BackgroundLimits(0), metrics, NullLogger<Upstream>.Instance);
         var repository = new UpstreamRepository(upstream, name);
         var cached = new CacheStore(store, new StoreTrouble(metrics, time, NullLogger<StoreTrouble>.Instance));
 

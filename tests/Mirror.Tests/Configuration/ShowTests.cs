@@ -21,6 +21,7 @@ public sealed class ShowTests
             realms: auth.docker.io
             tagFreshness: 90s
             serveStale: 30d
+            finishAbandoned: 2GB
         observability:
           log:
             level: info

@@ -76,11 +76,13 @@ internal static class ConfigurationSchema
 
     /// <summary>Any text may be or contain a variable; text without rules allows that already.</summary>
     private static JsonObject OrVariable(JsonObject schema) =>
-        schema.Count == 1 && schema["type"]!.GetValue<string>() == "string"
+        schema.Count == 1 && IsOfType(schema, "string")
             ? schema
             : new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["$ref"] = "#/$defs/variable" }) };
 
-    private static bool IsBoolean(DeclaredKey.Value value) => value.Schema()["type"]!.GetValue<string>() == "boolean";
+    private static bool IsBoolean(DeclaredKey.Value value) => IsOfType(value.Schema(), "boolean");
+
+    private static bool IsOfType(JsonObject schema, string type) => schema["type"] is JsonValue value && value.GetValue<string>() == type;
 
     /// <summary>A section whose keys are all commented out is null to YAML.</summary>
     private static JsonArray ObjectOrNull() => ["object", "null"];

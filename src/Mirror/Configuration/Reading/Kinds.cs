@@ -27,6 +27,12 @@ internal static class Kinds
         Durations.Write,
         () => Text("^[0-9]+(ms|s|m|h|d)$"));
 
+    /// <summary>In bytes. YAML takes the 0 for a number, which needs no unit.</summary>
+    public static Kind<long> Size { get; } = new(
+        Sizes.Parse,
+        Sizes.Write,
+        () => new JsonObject { ["type"] = new JsonArray("string", "integer"), ["pattern"] = "^(0|[0-9]+(B|KB|MB|GB|TB))$", ["maximum"] = 0 });
+
     public static Kind<ListenAddress> ListenAddress { get; } = new(
         text => Configuration.ListenAddress.TryParse(text, out var address)
             ? Parsed.Right(address)
