@@ -100,6 +100,8 @@ public sealed class MirrorServer : IAsyncDisposable
             CertificateAuthorities = registry.CertificateAuthorities,
             ClientCertificate = registry.ClientCertificate,
             Proxy = registry.Proxy,
+            MaxConnections = registry.MaxConnections,
+            Bandwidth = registry.Bandwidth,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
         var freshness = new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags };

@@ -106,16 +106,18 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         BlobSource.Downloading download, Digest digest, long start, long end, CancellationToken cancellationToken)
     {
         var isFar = start - download.Follower.Written > FarAhead && end - start <= LargestPart && end < download.Size;
-        if (!isFar || Volatile.Read(ref _parts) >= MaxParts)
+        var repository = download.Follower.Repository;
+        // Who would have to wait for a connection may as well wait for the download.
+        if (!isFar || Volatile.Read(ref _parts) >= MaxParts || repository.Upstream.IsFull)
         {
             return null;
         }
 
         Interlocked.Increment(ref _parts);
-        var repository = download.Follower.Repository;
         try
         {
-            if (await repository.Upstream.OpenBlobAsync(repository.Name, digest, start, end - 1, RemotePatience.Retry, cancellationToken)
+            var transfer = repository.Upstream.StartTransfer(TransferPriority.Client);
+            if (await repository.Upstream.OpenBlobAsync(repository.Name, digest, start, end - 1, transfer, RemotePatience.Retry, cancellationToken)
                 is RemoteAnswer<RemoteBlob>.Found(var part))
             {
                 if (part.Offset == start)

@@ -44,6 +44,7 @@ internal sealed partial class BlobDownload(
 {
     private readonly TaskCompletionSource<RemoteAnswer<BlobSize>> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DownloadProgress _progress = new();
+    private readonly Transfer _transfer = repository.Upstream.StartTransfer(TransferPriority.Completion);
     private readonly ILogger<BlobDownload> _logger = loggers.CreateLogger<BlobDownload>();
     private readonly Lock _gate = new();
     private StagedBlob? _staged;
@@ -51,6 +52,7 @@ internal sealed partial class BlobDownload(
     private BlobStaging? _staging;
     private bool _contradicted;     // whether upstream has sent once more what it sent before, and differently
     private int _users = 1;         // the download itself, until its end
+    private int _clients;           // of the users
     private bool _isFetched;        // nothing more is wanted of upstream
     private bool _isStopped;
 
@@ -97,14 +99,17 @@ internal sealed partial class BlobDownload(
         }
     }
 
-    public BlobFollower Follow()
+    /// <summary>It matters as much as whoever follows it.</summary>
+    public BlobFollower Follow(TransferPriority priority)
     {
         lock (_gate)
         {
             _users++;
+            _clients += priority == TransferPriority.Client ? 1 : 0;
+            Prioritize();
         }
 
-        return new BlobFollower(this);
+        return new BlobFollower(this, priority);
     }
 
     /// <summary>Fetches, verifies and publishes. Never throws: whatever happens is told to the followers and the log.</summary>
@@ -139,7 +144,7 @@ internal sealed partial class BlobDownload(
         finally
         {
             downloads.Forget(this);
-            Leave();
+            Leave(TransferPriority.Completion);
         }
     }
 
@@ -170,12 +175,15 @@ internal sealed partial class BlobDownload(
         repository, digest, part, _progress.GetRemains(part.Offset, file), time, loggers.CreateLogger<BlobArrival>(), cancellationToken);
 
     /// <summary>The last to leave closes the files.</summary>
-    public void Leave()
+    /// <param name="priority">As it was given when coming.</param>
+    public void Leave(TransferPriority priority)
     {
         int left;
         lock (_gate)
         {
             left = --_users;
+            _clients -= priority == TransferPriority.Client ? 1 : 0;
+            Prioritize();
         }
 
         if (left > 0)
@@ -205,6 +213,8 @@ internal sealed partial class BlobDownload(
             _isFetched = true;
         }
     }
+
+    private void Prioritize() => _transfer.Priority = _clients > 0 ? TransferPriority.Client : TransferPriority.Completion;
 
     private async Task FetchAsync(CancellationToken stopping)
     {
@@ -263,7 +273,7 @@ internal sealed partial class BlobDownload(
     }
 
     private BlobArrival NewArrival(long? size) =>
-        new(repository, digest, size, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
+        new(repository, digest, size, _transfer, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
 
     private void StageWhatIsLeft()
     {

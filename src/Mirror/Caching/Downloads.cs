@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci;
+using Mirror.Oci.Remote;
 
 namespace Mirror.Caching;
 
@@ -42,7 +43,7 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             if (isRunning && !running.Download.IsStopped)
             {
                 return throughOthers || running.Download.Repository == repository
-                    ? new DownloadAnswer.Following(running.Download.Follow())
+                    ? new DownloadAnswer.Following(running.Download.Follow(TransferPriority.Client))
                     : new DownloadAnswer.OnlyThroughOthers();
             }
 
@@ -55,7 +56,7 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
             var stop = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers, stop);
-            var follower = download.Follow();
+            var follower = download.Follow(TransferPriority.Client);
             _running[key] = (download, Task.Run(() => RunAsync(download, isRunning ? running.Running : Task.CompletedTask, stop)));
             return new DownloadAnswer.Following(follower);
         }

@@ -15,6 +15,9 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
 
     public BackgroundLimits Limits => limits;
 
+    /// <inheritdoc cref="RemoteRegistry.IsFull"/>
+    public bool IsFull => remote.IsFull;
+
     public RateLimit? RateLimit => remote.RateLimit;
 
     /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>
@@ -27,10 +30,19 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, remote.GetManifestAsync(repository, reference, cancellationToken));
 
+    /// <inheritdoc cref="RemoteRegistry.StartTransfer"/>
+    public Transfer StartTransfer(TransferPriority priority) => remote.StartTransfer(priority);
+
     /// <summary>A blob from <paramref name="offset"/> on, up to and with <paramref name="last"/> if one is given.</summary>
     public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
-        RepositoryName repository, Digest digest, long offset, long? last, RemotePatience patience, CancellationToken cancellationToken) => ObserveAsync(
-        last is null ? "blob" : "blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last, patience));
+        RepositoryName repository,
+        Digest digest,
+        long offset,
+        long? last,
+        Transfer transfer,
+        RemotePatience patience,
+        CancellationToken cancellationToken) => ObserveAsync(
+        last is null ? "blob" : "blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, transfer, cancellationToken, last, patience));
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
         ObserveAsync("blob-head", repository, remote.HeadBlobAsync(repository, digest, cancellationToken));

@@ -44,7 +44,8 @@ public sealed class ValueTests
             registries:
               ghcr.io:
               hub-lab: { url: "http://127.0.0.1:5001/", default: true, username: me, password: pw, realms: [Auth.example.com, "auth:8443"],
-                         tagFreshness: 0s, serveStale: 7d, finishAbandoned: 512MB }
+                         tagFreshness: 0s, serveStale: 7d, finishAbandoned: 512MB,
+                         maxConnections: 8, bandwidth: 20MB }
             observability: { log: { level: warn, format: json } }
             """).Configuration;
 
@@ -57,6 +58,8 @@ public sealed class ValueTests
         Assert.Equal((new Uri("http://127.0.0.1:5001"), true, "me", "pw"), (lab.Url, lab.Default, lab.Username, lab.Password?.Reveal()));
         Assert.Equal(["auth.example.com", "auth:8443"], lab.Realms);
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7), 512_000_000), (lab.TagFreshness, lab.ServeStale, lab.FinishAbandoned));
+        Assert.Equal((8, 20_000_000), (lab.MaxConnections, lab.Bandwidth));
+        Assert.Equal((64, null), (configuration.Registries[0].MaxConnections, configuration.Registries[0].Bandwidth));
     }
 
     [Theory]
@@ -116,6 +119,17 @@ public sealed class ValueTests
     [InlineData("99999999999999999999B")]
     public void What_is_no_size_is_refused(string text) =>
         Assert.Contains("registries.a.finishAbandoned", Fault($"registries: {{ a: {{ finishAbandoned: '{text}' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("maxConnections: 0")]
+    [InlineData("maxConnections: 1001")]
+    [InlineData("maxConnections: -1")]
+    [InlineData("maxConnections: many")]
+    [InlineData("bandwidth: 0")]
+    [InlineData("bandwidth: 999B")]
+    [InlineData("bandwidth: 20MB/s")]
+    public void A_share_of_nothing_is_refused(string line) =>
+        Assert.Contains($"registries.a.{line.Split(':')[0]}", Fault($"registries: {{ a: {{ {line} }} }}"), StringComparison.Ordinal);
 
     [Fact]
     public void A_size_that_is_shown_can_be_read_back() => Check.QuickThrowOnFailure(Prop.ForAll<NonNegativeInt, PositiveInt>((count, factor) =>
