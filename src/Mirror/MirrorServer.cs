@@ -33,8 +33,8 @@ public sealed class MirrorServer : IAsyncDisposable
         var api = new RegistryApi(
             new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]),
             loops,
-            new BlobEndpoint(_cache.Blobs, _metrics),
-            new ManifestEndpoint(_cache.Tags),
+            new BlobEndpoint(_cache.Blobs, _cache.Completion, _metrics),
+            new ManifestEndpoint(_cache.Tags, _cache.Completion),
             new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
             time,
             loggers.CreateLogger<RegistryApi>());
@@ -105,7 +105,7 @@ public sealed class MirrorServer : IAsyncDisposable
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
         var freshness = new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags };
-        return (remote, freshness, new BackgroundLimits(registry.FinishAbandoned));
+        return (remote, freshness, new BackgroundLimits(registry.FinishAbandoned, registry.Complete));
     }
 
     private static string DockerConfigPath() => Path.Combine(

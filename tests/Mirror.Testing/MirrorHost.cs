@@ -47,7 +47,8 @@ public sealed class MirrorHost : IAsyncDisposable
         return host;
     }
 
-    public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url };
+    /// <summary>Without completion: most tests count or script what upstream is asked for, and the client they are about is not to meet another.</summary>
+    public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url, Complete = 0 };
 
     /// <summary>The digests of all published content, read off the disk.</summary>
     public IReadOnlyList<Digest> Published() =>
@@ -57,13 +58,16 @@ public sealed class MirrorHost : IAsyncDisposable
     ];
 
     /// <summary>Waits until a blob is published and recorded: clients have it before it is, for they do not wait for the disk.</summary>
-    public async Task PublishedAsync(Digest digest)
+    public Task PublishedAsync(Digest digest) => LoggedAsync($"Downloaded {digest}");
+
+    /// <summary>Waits until a line with this text is in the log.</summary>
+    public async Task LoggedAsync(string text)
     {
-        for (var attempt = 0; !Log.Lines.Any(line => line.Contains($"Downloaded {digest}", StringComparison.Ordinal)); attempt++)
+        for (var attempt = 0; !Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)); attempt++)
         {
             if (attempt == 3000)
             {
-                throw new TimeoutException($"{digest} was not published.");
+                throw new TimeoutException($"The log has no line with '{text}'.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);

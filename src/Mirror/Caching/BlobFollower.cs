@@ -58,6 +58,10 @@ public sealed class BlobFollower : IAsyncDisposable
         return await _direct.ReadAsync(wanted, cancellationToken);
     }
 
+    /// <summary>Waits until the download is verified to its end, for who does not read it.</summary>
+    /// <exception cref="DownloadFailedException">It has failed.</exception>
+    public async Task VerifiedAsync(CancellationToken cancellationToken) => await _download.WaitBeyondAsync(long.MaxValue, file: null, cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _left, 1) == 0)

@@ -32,9 +32,11 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
     /// <param name="repository">Through which it would be started.</param>
     /// <param name="digest">The blob.</param>
     /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
+    /// <param name="priority">How much it matters to who follows.</param>
     /// <param name="throughOthers">Whether one that was started through another repository may be followed: the registry is giving the blob right now, so a repository of it that refers to the blob may.</param>
     /// <param name="evenIfHere">Whether the blob is wanted from upstream although the store has it: it can not be read.</param>
-    public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers, bool evenIfHere)
+    public DownloadAnswer Follow(
+        UpstreamRepository repository, Digest digest, long? announcedSize, TransferPriority priority, bool throughOthers, bool evenIfHere)
     {
         var key = (repository.Upstream.Name, digest);
         lock (_gate)
@@ -43,7 +45,7 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             if (isRunning && !running.Download.IsStopped)
             {
                 return throughOthers || running.Download.Repository == repository
-                    ? new DownloadAnswer.Following(running.Download.Follow(TransferPriority.Client))
+                    ? new DownloadAnswer.Following(running.Download.Follow(priority))
                     : new DownloadAnswer.OnlyThroughOthers();
             }
 
@@ -56,7 +58,7 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
             var stop = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers, stop);
-            var follower = download.Follow(TransferPriority.Client);
+            var follower = download.Follow(priority);
             _running[key] = (download, Task.Run(() => RunAsync(download, isRunning ? running.Running : Task.CompletedTask, stop)));
             return new DownloadAnswer.Following(follower);
         }

@@ -40,6 +40,7 @@ public sealed class PullThrough : IAsyncDisposable
         Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
         Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        Completion = new Completion(store, Blobs, loggers.CreateLogger<Completion>(), _stopping.Token);
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -51,10 +52,13 @@ public sealed class PullThrough : IAsyncDisposable
 
     public BlobCache Blobs { get; }
 
+    public Completion Completion { get; }
+
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await Completion.DrainAsync();
         await Referrers.DrainAsync();
         await Tags.DrainAsync();
         await _manifests.DrainAsync();

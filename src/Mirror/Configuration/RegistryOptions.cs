@@ -65,6 +65,9 @@ public sealed record RegistryOptions
     /// <summary>How many bytes all downloads together may still lack that go on although their clients have left.</summary>
     public long FinishAbandoned { get; init; } = 2_000_000_000;
 
+    /// <summary>Up to which size, in bytes, an image is fetched whole when a client reads a layer of it.</summary>
+    public long Complete { get; init; } = 20_000_000_000;
+
     /// <summary>How many blobs are transferred at once.</summary>
     public int MaxConnections { get; init; } = 64;
 
@@ -168,6 +171,11 @@ public sealed record RegistryOptions
                 Kinds.Size,
                 Defaults.FinishAbandoned,
                 "How much all downloads together may still lack that go on although their clients have left; 0 stops each at once."),
+            Complete = section.Read(
+                "complete",
+                Kinds.Size,
+                Defaults.Complete,
+                "Up to which size an image is fetched whole, behind the client that reads the first layer of it; 0 turns that off."),
             MaxConnections = section.Read(
                 "maxConnections",
                 Kinds.CountTo(1000),

@@ -22,6 +22,7 @@ public sealed class ShowTests
             tagFreshness: 90s
             serveStale: 30d
             finishAbandoned: 2GB
+            complete: 20GB
             maxConnections: 64
         observability:
           log:

@@ -44,7 +44,7 @@ public sealed class ValueTests
             registries:
               ghcr.io:
               hub-lab: { url: "http://127.0.0.1:5001/", default: true, username: me, password: pw, realms: [Auth.example.com, "auth:8443"],
-                         tagFreshness: 0s, serveStale: 7d, finishAbandoned: 512MB,
+                         tagFreshness: 0s, serveStale: 7d, finishAbandoned: 512MB, complete: 0,
                          maxConnections: 8, bandwidth: 20MB }
             observability: { log: { level: warn, format: json } }
             """).Configuration;
@@ -58,7 +58,7 @@ public sealed class ValueTests
         Assert.Equal((new Uri("http://127.0.0.1:5001"), true, "me", "pw"), (lab.Url, lab.Default, lab.Username, lab.Password?.Reveal()));
         Assert.Equal(["auth.example.com", "auth:8443"], lab.Realms);
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7), 512_000_000), (lab.TagFreshness, lab.ServeStale, lab.FinishAbandoned));
-        Assert.Equal((8, 20_000_000), (lab.MaxConnections, lab.Bandwidth));
+        Assert.Equal((0, 8, 20_000_000), (lab.Complete, lab.MaxConnections, lab.Bandwidth));
         Assert.Equal((64, null), (configuration.Registries[0].MaxConnections, configuration.Registries[0].Bandwidth));
     }
 
