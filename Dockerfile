@@ -8,10 +8,11 @@ WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY src/Mirror.Oci/Mirror.Oci.csproj src/Mirror.Oci/
 COPY src/Mirror/Mirror.csproj src/Mirror/
-RUN dotnet restore src/Mirror
+RUN dotnet restore src/Mirror --use-current-runtime
 COPY .editorconfig BannedSymbols.txt ./
 COPY src/ src/
-RUN dotnet publish src/Mirror --no-restore --configuration Release --output /out/program && mkdir /out/data
+RUN dotnet publish src/Mirror --no-restore --use-current-runtime --no-self-contained --configuration Release --output /out/program \
+    && mkdir /out/data
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=build /out/program /opt/mirror

@@ -11,7 +11,8 @@ case "$*" in
 esac
 
 # Real clients and a real registry to pull from: the program that is needed, and the Debian package that has it.
-tools=(docker-registry:docker-registry skopeo:skopeo podman:podman runc:runc dockerd:docker.io docker:docker-cli htpasswd:apache2-utils)
+tools=(docker-registry:docker-registry skopeo:skopeo podman:podman buildah:buildah runc:runc dockerd:docker.io docker:docker-cli
+  ctr:containerd htpasswd:apache2-utils)
 
 missing_packages() {
   local tool

@@ -14,8 +14,9 @@ fi
 
 # Mirror as people install it. MIRROR_PROGRAM measures another build in its place.
 if [[ -z ${MIRROR_PROGRAM:-} ]]; then
-  dotnet publish "$root/src/Mirror" --configuration Release --nologo --verbosity quiet
-  export MIRROR_PROGRAM=$root/artifacts/publish/Mirror/release/mirror
+  dotnet publish "$root/src/Mirror" --use-current-runtime --no-self-contained --configuration Release --nologo --verbosity quiet \
+    --output "$root/artifacts/publish/mirror"
+  export MIRROR_PROGRAM=$root/artifacts/publish/mirror/mirror
 fi
 dotnet build "$root/bench/Mirror.Bench" --configuration Release --nologo --verbosity quiet
 PATH=$PATH:/usr/sbin exec dotnet "$root/artifacts/bin/Mirror.Bench/release/mirror-bench.dll" "$@"

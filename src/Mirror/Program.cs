@@ -1,3 +1,13 @@
 using Mirror.Commands;
 
-return await CommandLine.RunAsync([ServeCommand.Create(), DemoCommand.Create(), ConfigCommand.Create()], args);
+return await CommandLine.RunAsync(
+    [
+        ServeCommand.Create(),
+        DemoCommand.Create(),
+        ConfigCommand.Create(),
+        WarmCommand.Create(),
+        RefreshCommand.Create(),
+        ImagesCommand.Create(),
+        UsageCommand.Create(),
+    ],
+    args);

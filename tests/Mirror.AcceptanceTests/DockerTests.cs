@@ -1,6 +1,8 @@
+using System.Text;
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci.Remote;
+using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
 
@@ -21,18 +23,34 @@ public sealed class DockerTests(DebianImage image)
         await RunsWithAndWithoutAsync(upstream);
     }
 
+    [FactWith("dockerd", "docker", "docker-registry", "skopeo", "dpkg-query", AsRoot = true)]
+    public async Task BuildKit_in_the_Docker_daemon_builds_on_an_image_of_the_mirror()
+    {
+        await using var upstream = await DistributionRegistry.StartAsync();
+        await image.PushAsync(upstream);
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        await using var files = await FakeRegistry.StartAsync();
+        var dockerfile = files.AddBlob(DebianImage.Repository, Encoding.UTF8.GetBytes($"FROM {DebianImage.ShortName}\nLABEL built=yes\n"));
+        await using var docker = await DockerDaemon.StartAsync(mirror.Host);
+
+        await docker.BuildAsync(files.BlobUrl(DebianImage.Repository, dockerfile), "built");
+
+        var built = (await docker.RunAsync("image", "inspect", "built")).Succeeded();
+        Assert.All(image.Here.Layers, layer => Assert.Contains($"{layer.DiffId}", built.Output, StringComparison.Ordinal));
+    }
+
     private async Task RunsWithAndWithoutAsync(DistributionRegistry upstream)
     {
         await image.PushAsync(upstream);
         await using var mirror = await MirrorProcess.StartAsync(upstream.Url, upstream.Credentials);
-        await using (var docker = await DockerDaemon.StartAsync(mirror.Url))
+        await using (var docker = await DockerDaemon.StartAsync(mirror.Host))
         {
             await PullsAndRunsAsync(docker);
         }
 
         await upstream.StopAsync();
         await mirror.HoldsAsync(DebianImage.Repository, image.BlobsHere);
-        await using (var docker = await DockerDaemon.StartAsync(mirror.Url))
+        await using (var docker = await DockerDaemon.StartAsync(mirror.Host))
         {
             await PullsAndRunsAsync(docker);
         }
@@ -40,8 +58,7 @@ public sealed class DockerTests(DebianImage image)
 
     private async Task PullsAndRunsAsync(DockerDaemon docker)
     {
-        var pull = (await docker.RunAsync("pull", DebianImage.ShortName)).Succeeded();
-        Assert.Contains($"Digest: {image.Index}", pull.Output, StringComparison.Ordinal);
+        Assert.Equal(image.Index, await docker.PullAsync(DebianImage.ShortName));
         var run = (await docker.RunAsync("run", "--rm", "--network", "host", DebianImage.ShortName)).Succeeded();
         Assert.Equal($"{DebianImage.Says}\n", run.Output);
     }

@@ -1,6 +1,5 @@
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
-using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
 
@@ -22,24 +21,14 @@ public sealed class PodmanTests(DebianImage image)
 
     private static async Task PullsAndRunsAsync(MirrorProcess mirror)
     {
-        using var folder = new TemporaryDirectory();
-        var conf = await RegistriesConf.WriteAsync(folder, mirror);
+        using var tools = await ContainerTools.SetUpAsync(mirror.Host);
         var name = $"docker.io/{DebianImage.Repository}:{DebianImage.Tag}";
 
-        (await PodmanAsync(folder, conf, "pull", name)).Succeeded();
+        (await tools.PodmanAsync("pull", name)).Succeeded();
         // Root by itself would ask for larger limits than it may have here.
         string[] limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
-        var run = await PodmanAsync(folder, conf, ["run", "--rm", "--network", "host", .. limits, name]);
+        var run = await tools.PodmanAsync(["run", "--rm", "--network", "host", .. limits, name]);
 
         Assert.Equal($"{DebianImage.Says}\n", run.Succeeded().Output);
-    }
-
-    private static Task<Command> PodmanAsync(TemporaryDirectory folder, string conf, params IReadOnlyList<string> arguments)
-    {
-        string[] ownFolders = ["--root", folder.Combine("root"), "--runroot", folder.Combine("run"), "--tmpdir", folder.Combine("tmp")];
-        // What works on every machine, inside a container too.
-        string[] plain = ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--runtime", "runc", "--events-backend", "none"];
-        return Command.RunAsync(
-            "podman", [.. ownFolders, .. plain, .. arguments], [.. NoWayOut.Environment, ("CONTAINERS_REGISTRIES_CONF", conf)]);
     }
 }

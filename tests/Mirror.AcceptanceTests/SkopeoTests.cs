@@ -1,7 +1,6 @@
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci;
-using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
 
@@ -16,13 +15,13 @@ public sealed class SkopeoTests(DebianImage image)
         await using var upstream = await DistributionRegistry.StartAsync();
         await image.PushAsync(upstream);
         await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
-        using var folder = new TemporaryDirectory();
+        using var tools = await ContainerTools.SetUpAsync(mirror.Host);
 
-        await SkopeoAsync(mirror, folder, "copy", "--all", Image, $"oci:{folder.Combine("copy")}:all");
+        await SkopeoAsync(tools, "copy", "--all", Image, $"oci:{tools.Combine("copy")}:all");
 
         var expected = image.Here.Blobs.Concat(image.Elsewhere.Blobs).Select(blob => blob.Digest)
             .Append(image.Here.Digest).Append(image.Elsewhere.Digest).Append(image.Index);
-        Assert.Equal(expected.ToHashSet(), await DigestsInAsync(folder.Combine("copy", "blobs", "sha256")));
+        Assert.Equal(expected.ToHashSet(), await DigestsInAsync(tools.Combine("copy", "blobs", "sha256")));
     }
 
     [FactWith("docker-registry", "skopeo", "dpkg-query")]
@@ -31,14 +30,14 @@ public sealed class SkopeoTests(DebianImage image)
         await using var upstream = await DistributionRegistry.StartAsync();
         await image.PushAsync(upstream);
         await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
-        using var folder = new TemporaryDirectory();
+        using var tools = await ContainerTools.SetUpAsync(mirror.Host);
 
-        await SkopeoAsync(mirror, folder, "--override-arch", DebianImage.Architecture, "copy", Image, $"oci:{folder.Combine("copy")}:one");
-        var index = await SkopeoAsync(mirror, folder, "inspect", "--raw", Image);
+        await SkopeoAsync(tools, "--override-arch", DebianImage.Architecture, "copy", Image, $"oci:{tools.Combine("copy")}:one");
+        var index = await SkopeoAsync(tools, "inspect", "--raw", Image);
 
         Assert.Equal(image.Index, Digest.Sha256(System.Text.Encoding.UTF8.GetBytes(index.Output)));
         Assert.Equal(
-            image.BlobsHere.Append(image.Here.Digest).ToHashSet(), await DigestsInAsync(folder.Combine("copy", "blobs", "sha256")));
+            image.BlobsHere.Append(image.Here.Digest).ToHashSet(), await DigestsInAsync(tools.Combine("copy", "blobs", "sha256")));
         await upstream.StopAsync();
         await mirror.HoldsAsync(DebianImage.Repository, image.BlobsHere);
         var published = mirror.PublishedFiles().Select(file => file.Digest).ToHashSet();
@@ -49,12 +48,8 @@ public sealed class SkopeoTests(DebianImage image)
             upstream.MirrorRequests, line => line.Contains($"{blob.Digest}", StringComparison.Ordinal)));
     }
 
-    private static async Task<Command> SkopeoAsync(MirrorProcess mirror, TemporaryDirectory folder, params IReadOnlyList<string> arguments)
-    {
-        var conf = await RegistriesConf.WriteAsync(folder, mirror);
-        string[] options = ["--insecure-policy", "--registries-conf", conf];
-        return (await Command.RunAsync("skopeo", [.. options, .. arguments], NoWayOut.Environment)).Succeeded();
-    }
+    private static async Task<Command> SkopeoAsync(ContainerTools tools, params IReadOnlyList<string> arguments) =>
+        (await tools.SkopeoAsync(arguments)).Succeeded();
 
     /// <summary>What the files in a layout's folder really hold; their names are asserted to say the same.</summary>
     private static async Task<HashSet<Digest>> DigestsInAsync(string folder)

@@ -2,6 +2,8 @@ namespace Mirror.Oci.Tests;
 
 public sealed class NameTests
 {
+    private const string Empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
     [Theory]
     [InlineData("alpine")]
     [InlineData("library/alpine")]
@@ -95,4 +97,36 @@ public sealed class NameTests
         Assert.Equal(expected is not null, Platform.TryParse(text, out var platform));
         Assert.Equal(expected, platform?.ToString());
     }
+
+    [Theory]
+    [InlineData("alpine", null, "alpine", "latest")]
+    [InlineData("alpine:3.20", null, "alpine", "3.20")]
+    [InlineData("ghcr.io/org/app:1.2", null, "ghcr.io/org/app", "1.2")]
+    [InlineData("127.0.0.1:5001/org/app", "127.0.0.1:5001", "org/app", "latest")]
+    [InlineData("localhost:5001/app:1", "localhost:5001", "app", "1")]
+    [InlineData($"app:1@{Empty}", null, "app", Empty)]
+    [InlineData($"ghcr.io/org/app@{Empty}", null, "ghcr.io/org/app", Empty)]
+    public void An_image_is_read_as_people_name_it(string text, string? authority, string repository, string reference)
+    {
+        Assert.True(ImageName.TryParse(text, out var image));
+        Assert.Equal((authority, repository, reference), (image.Authority, image.Repository.ToString(), image.Reference.ToString()));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(":")]
+    [InlineData("@")]
+    [InlineData("alpine:")]
+    [InlineData("alpine@")]
+    [InlineData("alpine@latest")]
+    [InlineData("Alpine")]
+    [InlineData("alpine:3.20:4")]
+    [InlineData("/alpine")]
+    [InlineData("alpine/")]
+    [InlineData("host:1/")]
+    [InlineData("https://ghcr.io/org/app")]
+    [InlineData("../../etc/passwd")]
+    [InlineData($"alpine:a b@{Empty}")]
+    [InlineData($"alpine@{Empty}@{Empty}")]
+    public void What_names_no_image_is_refused(string text) => Assert.False(ImageName.TryParse(text, out _));
 }

@@ -47,7 +47,10 @@ public sealed class MirrorHost : IAsyncDisposable
         return host;
     }
 
-    /// <summary>Without completion: most tests count or script what upstream is asked for, and the client they are about is not to meet another.</summary>
+    /// <summary>
+    /// Without completion: most tests count or script what upstream is asked for, and their client is not to meet another. Tests about completion
+    /// turn it on.
+    /// </summary>
     public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url, Complete = 0 };
 
     /// <summary>The digests of all published content, read off the disk.</summary>

@@ -32,7 +32,8 @@ public sealed class Scene : IAsyncDisposable
     /// <param name="layers">How many the image has.</param>
     /// <param name="layerSize">Of each, in bytes.</param>
     /// <param name="configure">Changes what the mirror is told of the upstream.</param>
-    public static async Task<Scene> StartAsync(int layers = 1, int layerSize = 300_000, Func<RegistryOptions, RegistryOptions>? configure = null)
+    public static async Task<Scene> StartAsync(
+        int layers = 1, int layerSize = 300_000, Func<RegistryOptions, RegistryOptions>? configure = null)
     {
         var image = TestImage.Create(layers, layerSize, seed: 1);
         var upstream = await FakeRegistry.StartAsync();

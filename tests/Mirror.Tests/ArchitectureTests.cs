@@ -13,6 +13,7 @@ public sealed partial class ArchitectureTests
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
         ["Registry"] = ["Caching", "Observability", "Oci.Remote", "Storage"],
+        ["Administration"] = ["Caching", "Oci.Remote", "Registry", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };
 

@@ -1,9 +1,9 @@
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// How much is received from one registry in a second: a bucket that fills at that rate, and holds what comes in a second. Whoever has received
-/// something takes it out and may go below zero, and the next waits until it is full to zero again; who is no client waits until it is
-/// half full, which it is only when clients leave something.
+/// How much is received from one registry in a second: a bucket that fills at that rate, and holds what comes in a second. Whoever has
+/// received something takes it out, even if it is not there, and the next waits until nothing is owed any more; who is no client waits
+/// until the bucket is half full, which it is only when clients leave something.
 /// </summary>
 internal sealed class Bandwidth : IDisposable
 {

@@ -1,8 +1,8 @@
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// How many blobs are transferred from one registry at once, and who is next. A part is kept for clients: all others together have a quarter at
-/// most, though at least one, and wait while a client waits.
+/// How many blobs are transferred from one registry at once, and who is next. A part is kept for clients: all others together have a
+/// quarter at most, though at least one, and wait while a client waits.
 /// </summary>
 /// <param name="limit">At least 1.</param>
 internal sealed class ConnectionSlots(int limit)
@@ -74,5 +74,6 @@ internal sealed class ConnectionSlots(int limit)
     }
 
     private bool MayEnter(TransferPriority priority) => _holders.Count < limit
-        && (priority == TransferPriority.Client || _holders.Count(holder => holder.Priority != TransferPriority.Client) < Math.Max(limit / 4, 1));
+        && (priority == TransferPriority.Client
+            || _holders.Count(holder => holder.Priority != TransferPriority.Client) < Math.Max(limit / 4, 1));
 }

@@ -48,7 +48,8 @@ public sealed class RemoteBody : IAsyncDisposable
     /// <summary>Reads what has arrived, at least one byte; 0 at the end. Done when that was not too fast.</summary>
     /// <exception cref="RemoteReadException">The connection broke or went silent.</exception>
     /// <exception cref="OperationCanceledException">The token given at the start was cancelled.</exception>
-    public ValueTask<int> ReadAsync(Memory<byte> buffer) => _slot is { IsPaced: true } ? ReceivePacedAsync(_slot, buffer) : ReceiveAsync(buffer);
+    public ValueTask<int> ReadAsync(Memory<byte> buffer) =>
+        _slot is { IsPaced: true } ? ReceivePacedAsync(_slot, buffer) : ReceiveAsync(buffer);
 
     /// <summary>The whole body, for answers that are small by nature.</summary>
     /// <exception cref="RemoteReadException">It broke, went silent, or is larger than <paramref name="limit"/> bytes.</exception>

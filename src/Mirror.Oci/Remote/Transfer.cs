@@ -6,13 +6,13 @@ public enum TransferPriority
     /// <summary>Somebody waits for it.</summary>
     Client,
 
-    /// <summary>Somebody will probably ask for it: the rest of an image, or what clients asked for who have left.</summary>
+    /// <summary>Somebody will probably ask for it: the rest of an image, one that is warmed, what clients asked for who have left.</summary>
     Completion,
 }
 
 /// <summary>
-/// A blob's transfer, over all its attempts, among the others of its registry. Whom it is for may change at any time, and counts at once: also
-/// while it waits.
+/// A blob's transfer, over all its attempts, among the others of its registry. Whom it is for may change at any time, and counts at once,
+/// also while it waits.
 /// </summary>
 public sealed class Transfer
 {

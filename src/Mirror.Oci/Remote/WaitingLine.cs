@@ -1,8 +1,8 @@
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// Transfers that wait for something: by priority, and with the same priority in the order in which they came. It is read when somebody's turn
-/// comes, so a change of priority needs nothing else. Whoever has a line locks it.
+/// Transfers that wait for something: by priority, and with the same priority in the order in which they came. It is read when somebody's
+/// turn comes, so a change of priority needs nothing else. Whoever has a line locks it.
 /// </summary>
 internal sealed class WaitingLine
 {

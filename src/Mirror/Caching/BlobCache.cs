@@ -122,8 +122,9 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         try
         {
             var transfer = repository.Upstream.StartTransfer(TransferPriority.Client);
-            if (await repository.Upstream.OpenBlobAsync(repository.Name, digest, start, end - 1, transfer, RemotePatience.Retry, cancellationToken)
-                is RemoteAnswer<RemoteBlob>.Found(var part))
+            var answer = await repository.Upstream.OpenBlobAsync(
+                repository.Name, digest, start, end - 1, transfer, RemotePatience.Retry, cancellationToken);
+            if (answer is RemoteAnswer<RemoteBlob>.Found(var part))
             {
                 if (part.Offset == start)
                 {
@@ -184,7 +185,12 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
 
     /// <returns>Null where the blob has come to the store meanwhile.</returns>
     private async Task<RemoteAnswer<BlobSource>?> FollowAsync(
-        UpstreamRepository repository, Digest digest, Link? link, TransferPriority priority, bool evenIfHere, CancellationToken cancellationToken)
+        UpstreamRepository repository,
+        Digest digest,
+        Link? link,
+        TransferPriority priority,
+        bool evenIfHere,
+        CancellationToken cancellationToken)
     {
         var throughOthers = link is not null;
         while (true)

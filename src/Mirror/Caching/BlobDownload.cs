@@ -8,8 +8,8 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>
-/// One running fetch of one blob. It belongs to nobody who follows it: they come, go and read at their own pace, and it runs to its end, unless
-/// all of them have gone and <see cref="Downloads"/> decides otherwise.
+/// One running fetch of one blob. It belongs to nobody who follows it: they come, go and read at their own pace, and it runs to its end,
+/// unless all of them have gone and <see cref="Downloads"/> decides otherwise.
 /// <code>
 ///             ┌─ wrong, the first time ─┐
 ///             ▼                         │
@@ -65,13 +65,15 @@ internal sealed partial class BlobDownload(
 
     public long Written => _progress.Written;
 
+    public DownloadFailedException? Failure => _progress.Failure;
+
     /// <summary>How much is still to be received, in bytes; null where nobody knows.</summary>
     public long? Lacking
     {
         get
         {
-            var size = _opened.Task is { IsCompletedSuccessfully: true, Result: RemoteAnswer<BlobSize>.Found(var opened) } ? opened.Bytes : announcedSize;
-            return size - Written;
+            var isOpened = _opened.Task is { IsCompletedSuccessfully: true, Result: RemoteAnswer<BlobSize>.Found };
+            return (isOpened ? ((RemoteAnswer<BlobSize>.Found)_opened.Task.Result).Content.Bytes : announcedSize) - Written;
         }
     }
 
@@ -135,7 +137,8 @@ internal sealed partial class BlobDownload(
         }
         catch (OperationCanceledException)
         {
-            Fail(new DownloadFailedException(DownloadFault.Stopped, null, IsStopped ? "nobody waits for it any more" : "the mirror is stopping"));
+            var why = IsStopped ? "nobody waits for it any more" : "the mirror is stopping";
+            Fail(new DownloadFailedException(DownloadFault.Stopped, null, why));
         }
         catch (Exception e)
         {

@@ -23,6 +23,9 @@ public sealed class BlobFollower : IAsyncDisposable
     /// <summary>How far the download has come, in bytes.</summary>
     public long Written => _download.Written;
 
+    /// <summary>Why the download has failed, if it has.</summary>
+    public DownloadFailedException? Failure => _download.Failure;
+
     /// <summary>Whether this reader has left the download's way for its own.</summary>
     public bool IsDirect => _direct is not null;
 
@@ -57,10 +60,6 @@ public sealed class BlobFollower : IAsyncDisposable
 
         return await _direct.ReadAsync(wanted, cancellationToken);
     }
-
-    /// <summary>Waits until the download is verified to its end, for who does not read it.</summary>
-    /// <exception cref="DownloadFailedException">It has failed.</exception>
-    public async Task VerifiedAsync(CancellationToken cancellationToken) => await _download.WaitBeyondAsync(long.MaxValue, file: null, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

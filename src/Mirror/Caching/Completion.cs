@@ -10,10 +10,8 @@ namespace Mirror.Caching;
 /// one had already or leaves out. Who only reads manifests and configs, as scanners do, fetches nothing. What a client comes to
 /// is the client's at once.
 /// </summary>
-public sealed partial class Completion(CacheStore store, BlobCache blobs, ILogger<Completion> logger, CancellationToken stopping)
+public sealed partial class Completion(CacheStore store, WholeImage whole, ILogger<Completion> logger, CancellationToken stopping)
 {
-    private const int MaxAtOnce = 4;
-
     private readonly ImagesRead _images = new(20_000);
     private readonly SharedRequests<(RepositoryKey, Digest), bool> _running = new();
 
@@ -26,14 +24,14 @@ public sealed partial class Completion(CacheStore store, BlobCache blobs, ILogge
             var view = manifest.View();
             var layers = view.Layers.Where(layer => !MediaTypes.IsForeignLayer(layer.MediaType)).DistinctBy(layer => layer.Digest).ToList();
             var isSmallEnough = layers.Append(view.Config!).Sum(blob => (decimal)blob.Size) <= limit;
-            _images.Add(new ReadImage(repository.Key, manifest.Digest, view.Config!.Digest, isSmallEnough ? layers.ConvertAll(layer => layer.Digest) : []));
+            _images.Add(new ReadImage(repository.Key, manifest.Digest, isSmallEnough ? layers.ConvertAll(layer => layer.Digest) : []));
         }
     }
 
     /// <summary>A client is being given a blob, or a part of it.</summary>
     public void BlobRead(UpstreamRepository repository, Digest digest)
     {
-        if (_images.TakeByLayer(repository.Key, digest) is { } image)
+        if (!store.IsInTrouble && _images.TakeByLayer(repository.Key, digest) is { } image)
         {
             _ = _running.Ask((image.Repository, image.Digest), () => TryCompleteAsync(repository, image));
         }
@@ -45,21 +43,17 @@ public sealed partial class Completion(CacheStore store, BlobCache blobs, ILogge
     /// <returns>Whether all of it is here now.</returns>
     private async Task<bool> TryCompleteAsync(UpstreamRepository repository, ReadImage image)
     {
-        var why = default(string);
+        string? why;
         try
         {
-            var bounds = new ParallelOptions { MaxDegreeOfParallelism = MaxAtOnce, CancellationToken = stopping };
-            await Parallel.ForEachAsync(image.Layers.Prepend(image.Config), bounds, async (blob, cancellationToken) =>
-            {
-                if (await FetchAsync(repository, blob, cancellationToken) is { } failure)
-                {
-                    why = failure;
-                }
-            });
+            // What the store can not take would be fetched for nothing.
+            using var fetching = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+            var fetched = await whole.FetchAsync(repository, image.Digest, platforms: [], _ => CancelInTrouble(fetching), fetching.Token);
+            why = fetched.Lacking is [var first, ..] ? first.Why : null;
         }
         catch (OperationCanceledException)
         {
-            return false;
+            why = stopping.IsCancellationRequested ? "the mirror is stopping" : "the store is in trouble";
         }
         catch (Exception e)
         {
@@ -75,32 +69,11 @@ public sealed partial class Completion(CacheStore store, BlobCache blobs, ILogge
         return why is null;
     }
 
-    /// <returns>Why upstream does not give it, or null: that is no reason to leave the others.</returns>
-    /// <exception cref="DownloadFailedException">It can not be stored, and nor could the others.</exception>
-    private async Task<string?> FetchAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    private void CancelInTrouble(CancellationTokenSource fetching)
     {
-        if (store.FindLink(repository.Key, digest) is { Held: true, Blob: not null })
+        if (store.IsInTrouble)
         {
-            return null;
-        }
-
-        try
-        {
-            var answer = await blobs.OpenAsync(repository, digest, TransferPriority.Completion, cancellationToken);
-            if (answer is not RemoteAnswer<BlobSource>.Found(var source))
-            {
-                return (answer as RemoteAnswer<BlobSource>.Failed)?.Failure.Why;
-            }
-
-            await using (source)
-            {
-                await ((source as BlobSource.Downloading)?.Follower.VerifiedAsync(cancellationToken) ?? Task.CompletedTask);
-                return null;
-            }
-        }
-        catch (DownloadFailedException e) when (e.Fault is not DownloadFault.Store)
-        {
-            return e.Message;
+            _ = fetching.CancelAsync();
         }
     }
 

@@ -23,6 +23,17 @@ internal sealed class DownloadProgress
 
     public long Written => Volatile.Read(ref _written);
 
+    public DownloadFailedException? Failure
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _failure is null ? null : new DownloadFailedException(_failure.Fault, _failure.Failure, _failure.Message);
+            }
+        }
+    }
+
     /// <summary>From now on this file is read, and what is in it already counts.</summary>
     public void Begin(StagedBlob staged) => Change(() => (_file, _written, _agreed) = (staged.Handle, staged.Length, long.MaxValue));
 
@@ -61,9 +72,9 @@ internal sealed class DownloadProgress
                     return (_file!, _written);
                 }
 
-                if (_failure is not null)
+                if (Failure is { } failure)
                 {
-                    throw new DownloadFailedException(_failure.Fault, _failure.Failure, _failure.Message);
+                    throw failure;
                 }
 
                 if (_written - 1 > offset)

@@ -64,6 +64,15 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
         }
     }
 
+    /// <summary>Done when no download of the blob is running: it is in the store then, or has failed.</summary>
+    public Task EndedAsync(UpstreamRepository repository, Digest digest)
+    {
+        lock (_gate)
+        {
+            return _running.TryGetValue((repository.Upstream.Name, digest), out var running) ? running.Running : Task.CompletedTask;
+        }
+    }
+
     /// <summary>Ends the running downloads and waits for them.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -79,8 +88,8 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
     }
 
     /// <summary>
-    /// A download has lost its last follower. It goes on as long as all such downloads of its registry together lack no more than the registry's
-    /// limit; what it lacks itself may not be known, and then it may be all of that.
+    /// A download has lost its last follower. It goes on as long as all such downloads of its registry together lack no more than the
+    /// registry's limit; where nobody knows what one lacks, it counts as all of that.
     /// </summary>
     internal void StopIfAbandoned(BlobDownload download)
     {

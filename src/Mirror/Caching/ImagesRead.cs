@@ -6,13 +6,12 @@ namespace Mirror.Caching;
 /// <summary>An image whose manifest a client has read.</summary>
 /// <param name="Repository">Through which.</param>
 /// <param name="Digest">The manifest's.</param>
-/// <param name="Config">The config's.</param>
 /// <param name="Layers">Those that registries have; none for an image that is not to be completed.</param>
-internal sealed record ReadImage(RepositoryKey Repository, Digest Digest, Digest Config, IReadOnlyList<Digest> Layers);
+internal sealed record ReadImage(RepositoryKey Repository, Digest Digest, IReadOnlyList<Digest> Layers);
 
 /// <summary>
-/// The images whose manifests clients have read lately, by their layers. A layer of several leads to the one whose manifest was read last: a pull
-/// reads its layers right after it. Bounded: what was read longest ago goes first.
+/// The images whose manifests clients have read lately, by their layers. A layer of several leads to the one whose manifest was read last:
+/// a pull reads its layers right after it. Bounded: what was read longest ago goes first.
 /// </summary>
 /// <param name="limit">Of the sum of all images' layers, and one more for each image.</param>
 internal sealed class ImagesRead(int limit)

@@ -42,12 +42,42 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
         return store.TryKeepAsync(repository.Key, manifest, tags);
     }
 
+    /// <summary>A manifest that is on disk; upstream is not asked, and memory is left to those that clients ask for.</summary>
+    public async Task<Manifest?> FindStoredAsync(RepositoryKey repository, Digest digest)
+    {
+        if (store.FindLink(repository, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
+            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var blob = store.TryOpen(record, out var isGone);
+            if (blob is null)
+            {
+                return isGone ? throw new BlobDamagedException(digest, block: 0) : null;
+            }
+
+            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _)
+                ? manifest
+                : null;
+        }
+        catch (BlobDamagedException e)
+        {
+            LogDamaged(e, repository);
+            metrics.DamageFound();
+            await store.TryForgetBlobAsync(digest);
+            return null;
+        }
+    }
+
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
     public Task DrainAsync() => _requests.DrainAsync();
 
     private async Task<RemoteAnswer<Manifest>> GetFromStoreOrUpstreamAsync(UpstreamRepository repository, Digest digest)
     {
-        if (await FindInStoreAsync(repository, digest) is { } stored)
+        if (await FindStoredAsync(repository.Key, digest) is { } stored)
         {
             _memory.Add(repository.Key, stored);
             metrics.CacheRequest("manifest", "hit");
@@ -62,33 +92,6 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
         }
 
         return answer;
-    }
-
-    private async Task<Manifest?> FindInStoreAsync(UpstreamRepository repository, Digest digest)
-    {
-        if (store.FindLink(repository.Key, digest) is not { Held: true, Blob: { Size: <= Manifest.MaxSize } record } link
-            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
-        {
-            return null;
-        }
-
-        try
-        {
-            using var blob = store.TryOpen(record, out var isGone);
-            if (blob is null)
-            {
-                return isGone ? throw new BlobDamagedException(digest, block: 0) : null;
-            }
-
-            return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out _) ? manifest : null;
-        }
-        catch (BlobDamagedException e)
-        {
-            LogDamaged(e, repository.Key);
-            metrics.DamageFound();
-            await store.TryForgetBlobAsync(digest);
-            return null;
-        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A manifest of {Repository} is damaged and will be fetched again")]

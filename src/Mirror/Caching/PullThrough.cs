@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
+using Mirror.Storage;
 
 namespace Mirror.Caching;
 
@@ -12,14 +13,16 @@ public sealed class PullThrough : IAsyncDisposable
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">How to reach each upstream, how long what it says of a tag counts, and what is fetched that nobody waits for.</param>
+    /// <param name="registries">How to reach each upstream, how long what it says of a tag counts, and what is fetched unasked.</param>
     /// <param name="store">What is kept.</param>
+    /// <param name="trouble">Is told what the store can not do.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
         IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness, BackgroundLimits Limits)> registries,
-        CacheStore store,
+        Store store,
+        StoreTrouble trouble,
         MirrorMetrics metrics,
         TimeProvider time,
         ILoggerFactory loggers)
@@ -35,12 +38,15 @@ public sealed class PullThrough : IAsyncDisposable
         Upstreams = upstreams;
         metrics.ObserveRateLimits(() => upstreams.Where(upstream => upstream.RateLimit is not null)
             .Select(upstream => (upstream.Name, upstream.RateLimit!.Remaining)));
-        _downloads = new Downloads(store, metrics, time, loggers);
-        _manifests = new ManifestCache(store, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
-        Tags = new TagCache(store, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
+        var cached = new CacheStore(store, trouble);
+        _downloads = new Downloads(cached, metrics, time, loggers);
+        _manifests = new ManifestCache(cached, metrics, loggers.CreateLogger<ManifestCache>(), _stopping.Token);
+        Tags = new TagCache(cached, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
-        Blobs = new BlobCache(store, _downloads, metrics, loggers.CreateLogger<BlobCache>());
-        Completion = new Completion(store, Blobs, loggers.CreateLogger<Completion>(), _stopping.Token);
+        Blobs = new BlobCache(cached, _downloads, metrics, loggers.CreateLogger<BlobCache>());
+        WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
+        Images = new CachedImages(store, _manifests);
+        Completion = new Completion(cached, WholeImage, loggers.CreateLogger<Completion>(), _stopping.Token);
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -51,6 +57,10 @@ public sealed class PullThrough : IAsyncDisposable
     public ReferrersCache Referrers { get; }
 
     public BlobCache Blobs { get; }
+
+    public WholeImage WholeImage { get; }
+
+    public CachedImages Images { get; }
 
     public Completion Completion { get; }
 

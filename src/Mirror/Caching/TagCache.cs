@@ -28,6 +28,7 @@ public sealed partial class TagCache(
 
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _gets = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Descriptor>> _heads = new();
+    private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _refreshes = new();
     private readonly SharedRequests<PageKey, RemoteAnswer<TagPage>> _lists = new();
     private readonly SeenTags _seen = new();
     private readonly SaidLately<(RepositoryKey, Tag), RemoteFailure.Missing> _absent = new(10_000, _ => 1);
@@ -48,6 +49,10 @@ public sealed partial class TagCache(
         digest => DescribeAsync(repository, digest),
         () => _heads.Ask((repository.Key, tag), () => HeadFromUpstreamAsync(repository, tag)),
         cancellationToken);
+
+    /// <summary>The manifest that a tag points to now: upstream is asked, however fresh what is known of the tag may be.</summary>
+    public Task<RemoteAnswer<Manifest>> RefreshAsync(UpstreamRepository repository, Tag tag, CancellationToken cancellationToken) =>
+        _refreshes.AskAsync((repository.Key, tag), () => AskNowAsync(repository, tag), cancellationToken);
 
     /// <summary>
     /// A manifest by its digest. Docker and containerd ask for a tag with HEAD, and then for what it pointed to in this way: so this is also
@@ -104,6 +109,7 @@ public sealed partial class TagCache(
     {
         await _gets.DrainAsync();
         await _heads.DrainAsync();
+        await _refreshes.DrainAsync();
         await _lists.DrainAsync();
     }
 
@@ -226,6 +232,14 @@ public sealed partial class TagCache(
         }
 
         return here is null ? await GetByTagAsync(repository, sighting) : await RevalidateAsync(repository, sighting, here);
+    }
+
+    private Task<RemoteAnswer<Manifest>> AskNowAsync(UpstreamRepository repository, Tag tag)
+    {
+        var sighting = new TagSighting(tag, time.GetUtcNow());
+        return store.FindTag(repository.Key, tag) is { } here
+            ? RevalidateAsync(repository, sighting, here)
+            : GetByTagAsync(repository, sighting);
     }
 
     private async Task<RemoteAnswer<Manifest>> RevalidateAsync(UpstreamRepository repository, TagSighting tag, TagRecord here)

@@ -7,7 +7,8 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>A registry we pull from: every question to it goes through here, so that each failure is logged once and each answer counted.</summary>
-public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness, BackgroundLimits limits, MirrorMetrics metrics, ILogger<Upstream> logger)
+public sealed partial class Upstream(
+    RemoteRegistry remote, Freshness freshness, BackgroundLimits limits, MirrorMetrics metrics, ILogger<Upstream> logger)
 {
     public string Name => remote.Name;
 
@@ -42,7 +43,9 @@ public sealed partial class Upstream(RemoteRegistry remote, Freshness freshness,
         Transfer transfer,
         RemotePatience patience,
         CancellationToken cancellationToken) => ObserveAsync(
-        last is null ? "blob" : "blob-part", repository, remote.OpenBlobAsync(repository, digest, offset, transfer, cancellationToken, last, patience));
+        last is null ? "blob" : "blob-part",
+        repository,
+        remote.OpenBlobAsync(repository, digest, offset, transfer, cancellationToken, last, patience));
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
         ObserveAsync("blob-head", repository, remote.HeadBlobAsync(repository, digest, cancellationToken));

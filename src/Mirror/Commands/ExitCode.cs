@@ -10,4 +10,7 @@ public static class ExitCode
 
     /// <summary>Wrong usage, or wrong configuration.</summary>
     public const int Misused = 2;
+
+    /// <summary>Some of it was done; standard error says what was not, and why.</summary>
+    public const int Partly = 3;
 }

@@ -12,6 +12,15 @@ public static class Logging
 {
     private const string Line = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{NewLine}{Exception}";
 
+    /// <summary>For a process whose standard output is a command's: errors alone, on standard error.</summary>
+    public static ILoggerFactory CreateForCommand() => new SerilogLoggerFactory(
+        new LoggerConfiguration()
+            .MinimumLevel.Error()
+            .MinimumLevel.Override("Microsoft.Extensions.Hosting", LogEventLevel.Fatal)
+            .WriteTo.Console(outputTemplate: Line, standardErrorFromLevel: LogEventLevel.Verbose)
+            .CreateLogger(),
+        dispose: true);
+
     public static ILoggerFactory Create(LogOptions options)
     {
         var configuration = new LoggerConfiguration()

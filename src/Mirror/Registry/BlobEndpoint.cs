@@ -73,6 +73,13 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
             BlobSource.Downloading(_, var announced) => announced,
             _ => throw new System.Diagnostics.UnreachableException(),
         };
+        if (size is null && HttpProtocol.IsHttp10(http.Request.Protocol))
+        {
+            // The end of the connection would be the end of the body, and so would be a failure's.
+            await RegistryError.HttpVersion.WriteAsync(http, "upstream does not say how long this blob is: ask with HTTP/1.1");
+            return;
+        }
+
         if (!TryReadRange(http, digest, size, out var range))
         {
             await RegistryError.RangeInvalid.WriteAsync(http, detail: null, ("Content-Range", $"bytes */{size}"));

@@ -66,6 +66,10 @@ internal sealed class Doors
     public Upstream? FindRegistry(Entrance entrance) =>
         FindOutside(entrance) ?? (entrance.Namespace is null ? null : FindNamespace(entrance.Namespace));
 
+    /// <summary>The repository of an image as people name it, or null where that is of no configured registry.</summary>
+    public UpstreamRepository? Find(ImageName image) =>
+        Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
+
     /// <summary>The repository that a request means, or null where it means no configured registry.</summary>
     public UpstreamRepository? Find(Entrance entrance, RepositoryName name)
     {

@@ -27,6 +27,7 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static readonly RegistryError BadGateway = new("UNAVAILABLE", 502, "the upstream registry can not be reached");
     public static readonly RegistryError GatewayTimeout = new("UNAVAILABLE", 504, "the upstream registry did not answer in time");
     public static readonly RegistryError Unavailable = new("UNAVAILABLE", 503, "the mirror can not answer now");
+    public static readonly RegistryError HttpVersion = new("UNSUPPORTED", 505, "the version of HTTP is not supported");
     public static readonly RegistryError LoopDetected = new("UNAVAILABLE", 508, "the request has come through this mirror before");
     public static readonly RegistryError Unknown = new("UNKNOWN", 500, "unknown error");
     public static readonly RegistryError NotFound = new("UNSUPPORTED", 404, "there is nothing at this path; the registry's API is under /v2/");

@@ -23,6 +23,20 @@ public sealed record Link(Descriptor Descriptor, bool Held, BlobRecord? Blob);
 /// <param name="CheckedAt">When upstream last said so.</param>
 public sealed record TagRecord(Digest Digest, DateTimeOffset CheckedAt);
 
+/// <summary>A cached tag with its repository.</summary>
+/// <param name="Repository">Where it is.</param>
+/// <param name="Tag">The tag.</param>
+/// <param name="Digest">Of a manifest that is here.</param>
+/// <param name="CheckedAt">When upstream last said so.</param>
+public sealed record TaggedManifest(RepositoryKey Repository, Tag Tag, Digest Digest, DateTimeOffset CheckedAt);
+
+/// <summary>How much a registry has given us.</summary>
+/// <param name="Registry">Its name in the configuration; null for all registries together.</param>
+/// <param name="AreManifests">Whether these are its manifests, or its blobs.</param>
+/// <param name="Count">How many are here.</param>
+/// <param name="Bytes">Of all of them together.</param>
+public sealed record HeldContent(string? Registry, bool AreManifests, long Count, long Bytes);
+
 /// <summary>What upstream said of a tag.</summary>
 /// <param name="Tag">The tag.</param>
 /// <param name="SaidAt">When it was asked: the answer may be older than one to a later question.</param>
@@ -35,6 +49,7 @@ public sealed record TagSighting(Tag Tag, DateTimeOffset SaidAt);
 public sealed class Metadata : IAsyncDisposable
 {
     private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = $1 AND name = $2)";
+    private static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
     private static readonly IReadOnlyList<RefChange> NoChange = [];
 
     private readonly MetadataWriter _writer;
@@ -94,6 +109,32 @@ public sealed class Metadata : IAsyncDisposable
         $"SELECT name FROM tags WHERE repository = {RepositoryId} AND name > $3 ORDER BY name LIMIT $4",
         row => Tag.Parse(row.GetString(0)),
         repository.Registry, repository.Name.ToString(), last ?? "", n));
+
+    /// <summary>At most <paramref name="n"/> cached tags behind <paramref name="last"/>, by registry, repository and tag.</summary>
+    public IReadOnlyList<TaggedManifest> ListTaggedManifests(int n, TaggedManifest? last) => _readers.Read(session => session.List(
+        """
+        SELECT r.registry, r.name, t.name, t.digest, t.checked_at FROM repositories r CROSS JOIN tags t ON t.repository = r.id
+        WHERE (r.registry, r.name) >= ($1, $2) AND t.name > CASE WHEN r.registry = $1 AND r.name = $2 THEN $3 ELSE '' END
+        ORDER BY r.registry, r.name, t.name LIMIT $4
+        """,
+        row => new TaggedManifest(
+            new RepositoryKey(row.GetString(0), RepositoryName.Parse(row.GetString(1))),
+            Tag.Parse(row.GetString(2)),
+            Digest.Parse(row.GetString(3)),
+            DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(4))),
+        last?.Repository.Registry ?? "", last?.Repository.Name.ToString() ?? "", last?.Tag.ToString() ?? "", n));
+
+    /// <summary>How much each registry has given us; null is all of them together, where shared content counts once.</summary>
+    public IReadOnlyList<HeldContent> MeasureContent() => _readers.Read(session => session.List(
+        $"""
+        WITH manifests AS MATERIALIZED (SELECT DISTINCT digest FROM links WHERE media_type IN ({ManifestTypes}))
+        SELECT NULL, m.digest IS NOT NULL, count(*), sum(b.size) FROM blobs b LEFT JOIN manifests m ON m.digest = b.digest GROUP BY 2
+        UNION ALL
+        SELECT h.registry, m.digest IS NOT NULL, count(*), sum(b.size)
+        FROM holdings h JOIN blobs b ON b.digest = h.digest LEFT JOIN manifests m ON m.digest = h.digest GROUP BY 1, 2
+        ORDER BY 1, 2
+        """,
+        row => new HeldContent(row.IsDBNull(0) ? null : row.GetString(0), row.GetBoolean(1), row.GetInt64(2), row.GetInt64(3))));
 
     /// <summary>At most <paramref name="n"/> repositories with cached tags behind <paramref name="last"/>, in the order of their bytes.</summary>
     /// <param name="registry">Whose, by their names there; or null for those of all registries, by their full names.</param>

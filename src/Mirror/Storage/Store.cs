@@ -5,8 +5,11 @@ public sealed class Store : IAsyncDisposable
 {
     private readonly StoreLock _lock;
 
-    private Store(StoreLock @lock, BlobStore blobs, Metadata metadata)
+    private readonly StoreLayout _layout;
+
+    private Store(StoreLayout layout, StoreLock @lock, BlobStore blobs, Metadata metadata)
     {
+        _layout = layout;
         _lock = @lock;
         Blobs = blobs;
         Metadata = metadata;
@@ -39,7 +42,7 @@ public sealed class Store : IAsyncDisposable
         {
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
-            return new Store(held, blobs, Metadata.Open(layout, time));
+            return new Store(layout, held, blobs, Metadata.Open(layout, time));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -53,12 +56,53 @@ public sealed class Store : IAsyncDisposable
         }
     }
 
+    /// <summary>What takes room in the data directory beside published content.</summary>
+    public StoreFiles MeasureFiles()
+    {
+        var staged = new DirectoryInfo(_layout.Staged).EnumerateFiles().Select(LengthOf).ToList();
+        var database = new[] { _layout.Database, $"{_layout.Database}-wal", $"{_layout.Database}-shm", _layout.Journal };
+        return new StoreFiles(
+            _layout.Root, staged.Count, staged.Sum(), database.Sum(path => LengthOf(new FileInfo(path))), FindFreeBytes(_layout.Root));
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Metadata.DisposeAsync();
         _lock.Dispose();
     }
 
+    /// <summary>0 where the file has gone meanwhile, as staged files do.</summary>
+    private static long LengthOf(FileInfo file)
+    {
+        try
+        {
+            return file.Length;
+        }
+        catch (FileNotFoundException)
+        {
+            return 0;
+        }
+    }
+
+    private static long? FindFreeBytes(string path)
+    {
+        try
+        {
+            return new DriveInfo(path).AvailableFreeSpace;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
     private static StoreException Unusable(StoreLayout layout, Exception e) =>
         new($"the data directory {layout.Root} can not be used: {e.Message}", e);
 }
+
+/// <param name="Root">The data directory.</param>
+/// <param name="StagedCount">Files that are being received, or were when that broke off.</param>
+/// <param name="StagedBytes">Of all of them.</param>
+/// <param name="DatabaseBytes">With the journal of changes.</param>
+/// <param name="FreeBytes">Of the disk, for this user; null where the system does not say.</param>
+public sealed record StoreFiles(string Root, int StagedCount, long StagedBytes, long DatabaseBytes, long? FreeBytes);

@@ -12,6 +12,7 @@ namespace Mirror.Storage;
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   lock                      held by the one process that uses the directory
+///   mirror.sock               where that process answers the commands of this machine
 /// </code>
 /// A staged file is <em>growing</em> until its writer says that it is whole, then <em>verified</em> (its digest is the one expected), then
 /// <em>published</em>: flushed, made read-only, renamed into <c>blobs/</c>, and the rename flushed. Until the rename nobody can find it by its
@@ -28,6 +29,8 @@ public sealed class StoreLayout(string root)
     public string Database => Path.Combine(Root, "mirror.db");
 
     public string Lock => Path.Combine(Root, "lock");
+
+    public string Socket => Path.Combine(Root, "mirror.sock");
 
     public string Blob(Digest digest) => Path.Combine(BlobFolder(digest), digest.Hex);
 

@@ -20,7 +20,7 @@ internal sealed class StoreLock : IDisposable
         }
         catch (IOException e)
         {
-            throw new StoreException($"the data directory {layout.Root} is in use by another process: is another mirror running?", e);
+            throw new StoreInUseException($"the data directory {layout.Root} is in use by another process: is another mirror running?", e);
         }
     }
 
@@ -28,4 +28,7 @@ internal sealed class StoreLock : IDisposable
 }
 
 /// <summary>The data directory can not be used; the message says why, for the operator.</summary>
-public sealed class StoreException(string message, Exception? inner = null) : Exception(message, inner);
+public class StoreException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Another process uses the data directory.</summary>
+public sealed class StoreInUseException(string message, Exception? inner = null) : StoreException(message, inner);

@@ -21,6 +21,9 @@ internal sealed class BuiltImage
     /// <summary>Config and layers, without the manifest.</summary>
     public IEnumerable<TestBlob> Blobs => Layers.Select(layer => layer.Blob).Prepend(Config);
 
+    /// <summary>The manifest too.</summary>
+    public IEnumerable<TestBlob> AllBlobs => Blobs.Append(Manifest);
+
     public static BuiltImage Of(Platform platform, IReadOnlyList<string> command, params IReadOnlyList<ImageLayer> layers)
     {
         var config = ToBlob(MediaTypes.OciConfig, new JsonObject

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text.Json.Nodes;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci;
 using Mirror.Testing;
@@ -7,15 +6,14 @@ using Mirror.Testing;
 namespace Mirror.AcceptanceTests.Images;
 
 /// <summary>
-/// An index of two images, in an OCI image layout on disk. One is for this machine, with a layer for each of the packages that a Debian
-/// shell consists of: it runs, and says <see cref="Says"/>, only if every layer is what it should be. The other is for a machine that is
-/// not here.
+/// An index of two images. One is for this machine, with a layer for each of the packages that a Debian shell consists of: it runs, and
+/// says <see cref="Says"/>, only if every layer is what it should be. The other is for a machine that is not here.
 /// </summary>
 public sealed class DebianImage : IAsyncLifetime
 {
     public const string Says = "it runs";
 
-    private readonly TemporaryDirectory _layout = new();
+    private readonly ImageLayout _layout = new();
     private BuiltImage? _here;
     private BuiltImage? _elsewhere;
     private TestBlob? _index;
@@ -61,7 +59,7 @@ public sealed class DebianImage : IAsyncLifetime
             ImageLayer.OfFile("elsewhere", TestBlob.Bytes(1_000_000, seed: 1)),
             ImageLayer.OfFile("far/elsewhere", TestBlob.Bytes(200_000, seed: 2)));
         _index = BuiltImage.IndexOf(_here, _elsewhere);
-        await WriteLayoutAsync();
+        await _layout.WriteAsync(_index, [.. Here.AllBlobs, .. Elsewhere.AllBlobs]);
     }
 
     public Task DisposeAsync()
@@ -71,29 +69,5 @@ public sealed class DebianImage : IAsyncLifetime
     }
 
     /// <summary>Puts index and images into a registry.</summary>
-    internal async Task PushAsync(DistributionRegistry registry)
-    {
-        string[] login = registry.Credentials is { } credentials ? ["--dest-creds", $"{credentials.Username}:{credentials.Password}"] : [];
-        var push = await Command.RunAsync("skopeo",
-        [
-            "--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", .. login,
-            $"oci:{_layout.Path}:{Tag}", $"docker://{registry.Host}/{Repository}:{Tag}",
-        ]);
-        push.Succeeded();
-    }
-
-    private async Task WriteLayoutAsync()
-    {
-        var blobs = Directory.CreateDirectory(_layout.Combine("blobs", "sha256"));
-        foreach (var blob in Here.Blobs.Concat(Elsewhere.Blobs).Append(Here.Manifest).Append(Elsewhere.Manifest).Append(_index!))
-        {
-            await File.WriteAllBytesAsync(Path.Combine(blobs.FullName, blob.Digest.Hex), blob.Content);
-        }
-
-        var tagged = BuiltImage.ToJson(_index!.Descriptor);
-        tagged["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = Tag };
-        var root = new JsonObject { ["schemaVersion"] = 2, ["manifests"] = new JsonArray(tagged) };
-        await File.WriteAllTextAsync(_layout.Combine("oci-layout"), """{"imageLayoutVersion":"1.0.0"}""");
-        await File.WriteAllTextAsync(_layout.Combine("index.json"), root.ToJsonString());
-    }
+    internal Task PushAsync(DistributionRegistry registry) => _layout.PushAsync(registry, Repository, Tag);
 }

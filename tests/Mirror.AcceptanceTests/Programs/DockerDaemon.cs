@@ -1,21 +1,27 @@
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Mirror.Oci;
 using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests.Programs;
 
 /// <summary>
-/// A Docker daemon of its own, beside the machine's if there is one: nothing in it, <c>registry-mirrors</c> set, and no other way out than
-/// to that mirror.
+/// A Docker daemon of its own, beside the machine's if there is one: nothing in it, the daemon.json that docs/clients.md gives it, and no
+/// other way out than to that mirror.
 /// </summary>
-internal sealed class DockerDaemon : IAsyncDisposable
+internal sealed partial class DockerDaemon : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly TemporaryDirectory _folder = new();
     private ChildProcess? _process;
 
-    private string Socket => $"unix://{_folder.Combine("docker.sock")}";
+    private string SocketFile => _folder.Combine("docker.sock");
 
-    public static async Task<DockerDaemon> StartAsync(Uri mirror)
+    private string Host => $"unix://{SocketFile}";
+
+    /// <param name="mirror"><c>host:port</c>.</param>
+    public static async Task<DockerDaemon> StartAsync(string mirror)
     {
         var daemon = new DockerDaemon();
         try
@@ -31,7 +37,24 @@ internal sealed class DockerDaemon : IAsyncDisposable
     }
 
     public Task<Command> RunAsync(params IReadOnlyList<string> arguments) =>
-        Command.RunAsync("docker", ["-H", Socket, .. arguments], ("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", ""));
+        Command.RunAsync("docker", ["-H", Host, .. arguments], ("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", ""));
+
+    public async Task<Digest> PullAsync(string name)
+    {
+        var pull = (await RunAsync("pull", name)).Succeeded();
+        return Digest.Parse(PulledDigest().Match(pull.Output).Groups["digest"].Value);
+    }
+
+    /// <summary>Builds with the daemon's BuildKit. The client needs a plugin for that, which may be missing; its request is this.</summary>
+    public async Task BuildAsync(Uri dockerfile, string tag)
+    {
+        using var handler = new SocketsHttpHandler { ConnectCallback = ConnectAsync };
+        using var http = new HttpClient(handler) { BaseAddress = new Uri("http://docker") };
+        var request = $"/build?version=2&t={tag}&remote={Uri.EscapeDataString(dockerfile.AbsoluteUri)}";
+        using var answer = await http.PostAsync(request, content: null);
+        var progress = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.IsSuccessStatusCode && progress.Contains("Successfully tagged", StringComparison.Ordinal), progress);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -51,9 +74,9 @@ internal sealed class DockerDaemon : IAsyncDisposable
         }
     }
 
-    private async Task StartProcessAsync(Uri mirror)
+    private async Task StartProcessAsync(string mirror)
     {
-        await File.WriteAllTextAsync(_folder.Combine("daemon.json"), $$"""{ "registry-mirrors": ["{{mirror}}"] }""");
+        await File.WriteAllTextAsync(_folder.Combine("daemon.json"), ClientsPage.Setting("Docker", "/etc/docker/daemon.json", mirror));
         _process = ChildProcess.Start(
             "dockerd",
             [
@@ -61,7 +84,7 @@ internal sealed class DockerDaemon : IAsyncDisposable
                 "--exec-root", _folder.Combine("exec"),
                 "--pidfile", _folder.Combine("docker.pid"),
                 "--config-file", _folder.Combine("daemon.json"),
-                "--host", Socket,
+                "--host", Host,
                 // The machine's network stays as it is; containers use it as their own.
                 "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
             ],
@@ -69,6 +92,13 @@ internal sealed class DockerDaemon : IAsyncDisposable
         await _process.LineWithAsync("API listen on ");
         Command? info = null;
         await Poll.UntilAsync(async () => (info = await RunAsync("info")).ExitCode == 0, Patience, () => $"{info}");
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketFile), cancellationToken);
+        return new NetworkStream(socket, ownsSocket: true);
     }
 
     /// <summary>A daemon that is not given the time to clean up leaves mounts behind, and folders with mounts can not be deleted.</summary>
@@ -80,4 +110,7 @@ internal sealed class DockerDaemon : IAsyncDisposable
             (await Command.RunAsync("umount", ["--lazy", mount])).Succeeded();
         }
     }
+
+    [GeneratedRegex(@"^Digest: (?<digest>\S+)$", RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.NonBacktracking)]
+    private static partial Regex PulledDigest();
 }

@@ -13,13 +13,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 {
     private readonly TemporaryDirectory _folder = new();
     private readonly List<string> _log = [];
-    private readonly string _registry;
+    private readonly string _registries;
     private readonly string _level;
     private readonly string? _dataPath;
     private ChildProcess? _process;
     private int _port;
 
-    private MirrorProcess(string registry, string level, string? dataPath) => (_registry, _level, _dataPath) = (registry, level, dataPath);
+    private MirrorProcess(string registries, string level, string? dataPath) => (_registries, _level, _dataPath) = (registries, level, dataPath);
 
     public Uri Url => new($"http://{Host}");
 
@@ -38,12 +38,19 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <param name="credentials">For upstream. The password is given in a file.</param>
     /// <param name="tagFreshness">As it is written in the configuration.</param>
     /// <param name="level">Of the log.</param>
+    /// <param name="ghcr">Where the registry under the name of <c>ghcr.io</c> really is, if there is to be one.</param>
     /// <param name="dataPath">A data directory of the caller's; null for one that goes with this.</param>
     public static async Task<MirrorProcess> StartAsync(
-        Uri upstream, BasicCredentials? credentials = null, string tagFreshness = "5m", string level = "info", string? dataPath = null)
+        Uri upstream,
+        BasicCredentials? credentials = null,
+        string tagFreshness = "5m",
+        string level = "info",
+        Uri? ghcr = null,
+        string? dataPath = null)
     {
         var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
-        var mirror = new MirrorProcess($"{{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}", level, dataPath);
+        var hub = $"docker.io: {{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}";
+        var mirror = new MirrorProcess(ghcr is null ? hub : $"{hub}, ghcr.io: {{ url: {ghcr} }}", level, dataPath);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
         try
         {
@@ -66,7 +73,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         await File.WriteAllTextAsync(ConfigurationFile, $$"""
             server: { listen: 127.0.0.1:{{_port}} }
             storage: { path: {{DataPath}} }
-            registries: { docker.io: {{_registry}} }
+            registries: { {{_registries}} }
             observability: { log: { level: {{_level}} } }
             """);
         _process = ChildProcess.Start(Dotnet, [Program, "serve", "-c", ConfigurationFile]);

@@ -79,8 +79,9 @@ public sealed class TransferTests
         await using var scene = await StartAsync(connections: 4);
         var running = scene.Client.StartTransfer(TransferPriority.Completion);
         await using var first = await BlobOf(scene.OpenLayerAsync(running));
-        var (second, third) = (scene.Client.StartTransfer(TransferPriority.Completion), scene.Client.StartTransfer(TransferPriority.Completion));
-        var (secondOpening, thirdOpening) = (scene.OpenLayerAsync(second), scene.OpenLayerAsync(third));
+        var third = scene.Client.StartTransfer(TransferPriority.Completion);
+        var secondOpening = scene.OpenLayerAsync(scene.Client.StartTransfer(TransferPriority.Completion));
+        var thirdOpening = scene.OpenLayerAsync(third);
 
         third.Priority = TransferPriority.Client;
         await using var promoted = await BlobOf(thirdOpening);

@@ -10,7 +10,7 @@ public sealed class AbandonedDownloadTests
     [Fact]
     public async Task Where_nothing_is_finished_the_upstream_connection_ends_with_the_last_client_and_the_next_one_gets_the_rest()
     {
-        await using var scene = await Scene.StartAsync(layerSize: Size, configure: registry => registry with { FinishAbandoned = 0 });
+        await using var scene = await StartAsync(0);
         HoldAt(scene, scene.Layer, Size / 2);
         var clients = await Task.WhenAll(AskAsync(scene, scene.Layer), AskAsync(scene, scene.Layer));
         await clients[0].ReadBodyAsync((Size / 2) - 1);
@@ -31,7 +31,7 @@ public sealed class AbandonedDownloadTests
     [Fact]
     public async Task Who_comes_back_while_an_abandoned_download_goes_on_follows_it()
     {
-        await using var scene = await Scene.StartAsync(layerSize: Size, configure: registry => registry with { FinishAbandoned = Size });
+        await using var scene = await StartAsync(Size);
         var gate = HoldAt(scene, scene.Layer, Size / 2);
         (await AskAsync(scene, scene.Layer)).Reset();
 
@@ -47,7 +47,7 @@ public sealed class AbandonedDownloadTests
     [InlineData(true)]
     public async Task Abandoned_downloads_share_what_may_be_finished(bool sizesAreUnknown)
     {
-        await using var scene = await Scene.StartAsync(layers: 2, layerSize: Size, configure: registry => registry with { FinishAbandoned = Size });
+        await using var scene = await StartAsync(Size);
         var (first, second) = (scene.Image.Layers[0], scene.Image.Layers[1]);
         Behaviour[] extra = sizesAreUnknown ? [Behaviour.NoContentLength] : [];
         var gate = HoldAt(scene, first, Size / 4, extra);
@@ -55,7 +55,8 @@ public sealed class AbandonedDownloadTests
 
         await LeaveAsync(scene, first);
         await LeaveAsync(scene, second);
-        var requests = new[] { await scene.Upstream.Received(HttpMethod.Get, first.Digest), await scene.Upstream.Received(HttpMethod.Get, second.Digest) };
+        var requests = await Task.WhenAll(
+            scene.Upstream.Received(HttpMethod.Get, first.Digest), scene.Upstream.Received(HttpMethod.Get, second.Digest));
         await Task.WhenAny(requests.Select(request => request.Ended));
         gate.Open();
         otherGate.Open();
@@ -68,7 +69,7 @@ public sealed class AbandonedDownloadTests
     public async Task Who_asks_while_a_stopped_download_is_still_ending_is_served()
     {
         const int Rounds = 40;
-        await using var scene = await Scene.StartAsync(layerSize: Size, configure: registry => registry with { FinishAbandoned = 0 });
+        await using var scene = await StartAsync(0);
         var gate = HoldAt(scene, scene.Layer, 0);
         for (var round = 1; round <= Rounds; round++)
         {
@@ -84,6 +85,9 @@ public sealed class AbandonedDownloadTests
         await scene.Mirror.PublishedAsync(scene.Layer.Digest);
         Assert.DoesNotContain(scene.Mirror.Log.Lines, line => line.Contains("pieces that do not fit", StringComparison.Ordinal));
     }
+
+    private static Task<Scene> StartAsync(long finishAbandoned) => Scene.StartAsync(
+        layers: 2, layerSize: Size, configure: registry => registry with { FinishAbandoned = finishAbandoned });
 
     /// <summary>Upstream gives so much of a blob, and the rest when the gate opens.</summary>
     private static Gate HoldAt(Scene scene, TestBlob blob, int bytes, params Behaviour[] extra)

@@ -17,7 +17,7 @@ public sealed class CompletionTests
         await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
 
         await scene.GetExactlyAsync(Scene.BlobPath(scene.Image.Layers[1].Digest), scene.Image.Layers[1]);
-        await Task.WhenAll(scene.Image.Blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+        await PublishedAsync(scene, scene.Image.Blobs);
         await scene.Upstream.StopAsync();
 
         await scene.PullAsync();
@@ -32,7 +32,7 @@ public sealed class CompletionTests
 
         await scene.GetRawAsync(scene.LayerPath, "Range: bytes=0-9");
 
-        await Task.WhenAll(scene.Image.Blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+        await PublishedAsync(scene, scene.Image.Blobs);
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class CompletionTests
 
         // What is running ends with the server.
         await scene.Mirror.RestartAsync();
-        Assert.All(scene.Image.Blobs.Where(blob => blob != scene.Layer), blob => Assert.Equal(0, scene.Upstream.Count(HttpMethod.Get, blob.Digest)));
+        Assert.All(Others(scene), blob => Assert.Empty(scene.Upstream.RequestsFor(blob.Digest)));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class CompletionTests
         await scene.GetExactlyAsync(Scene.ManifestPath("multi"), index.Manifest);
         await scene.GetExactlyAsync(Scene.ManifestPath(image.Digest.ToString()), image.Manifest);
         await scene.GetExactlyAsync(Scene.BlobPath(image.Layer.Digest), image.Layer);
-        await Task.WhenAll(image.Blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+        await PublishedAsync(scene, image.Blobs);
 
         Assert.All(index.Images.Skip(1).SelectMany(other => other.Blobs), blob => Assert.Empty(scene.Upstream.RequestsFor(blob.Digest)));
     }
@@ -101,7 +101,7 @@ public sealed class CompletionTests
 
         await scene.GetExactlyAsync(Scene.ManifestPath("foreign"), manifest);
         await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
-        await Task.WhenAll(scene.Image.Blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+        await PublishedAsync(scene, scene.Image.Blobs);
         await CompleteAnotherAsync(scene);
 
         Assert.Empty(scene.Upstream.RequestsFor(foreign.Digest));
@@ -162,7 +162,7 @@ public sealed class CompletionTests
         {
             await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
             await client.ReadHeadAsync();
-            await Task.WhenAll(scene.Image.Blobs.Where(blob => blob != scene.Layer).Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+            await PublishedAsync(scene, Others(scene));
             client.Reset();
         }
 
@@ -191,6 +191,26 @@ public sealed class CompletionTests
     }
 
     [Fact]
+    public async Task What_can_not_be_stored_is_not_fetched_without_being_asked_for()
+    {
+        await using var scene = await StartAsync();
+        var staged = Path.Combine(scene.Mirror.DataPath, "staged");
+        Directory.Delete(staged, recursive: true);
+        await File.WriteAllTextAsync(staged, "no folder");
+
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        Assert.All(Others(scene), blob => Assert.Empty(scene.Upstream.RequestsFor(blob.Digest)));
+
+        File.Delete(staged);
+        Directory.CreateDirectory(staged);
+        await scene.GetExactlyAsync(Scene.BlobPath(scene.Image.Config.Digest), scene.Image.Config);
+        await scene.Mirror.PublishedAsync(scene.Image.Config.Digest);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await PublishedAsync(scene, scene.Image.Blobs);
+    }
+
+    [Fact]
     public async Task Completion_ends_with_the_server()
     {
         await using var scene = await StartAsync();
@@ -210,6 +230,12 @@ public sealed class CompletionTests
         layerSize: LayerSize,
         configure: registry => (configure ?? (same => same))(registry with { Complete = 1_000_000 }));
 
+    /// <summary>All but the first layer.</summary>
+    private static IEnumerable<TestBlob> Others(Scene scene) => scene.Image.Blobs.Where(blob => blob != scene.Layer);
+
+    private static Task PublishedAsync(Scene scene, IEnumerable<TestBlob> blobs) =>
+        Task.WhenAll(blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+
     /// <summary>A small image is completed through the same repository: whatever was to happen before that has had the time to.</summary>
     private static async Task CompleteAnotherAsync(Scene scene)
     {
@@ -217,6 +243,6 @@ public sealed class CompletionTests
         scene.Upstream.Add(Scene.Repository, image, "another");
         await scene.GetExactlyAsync(Scene.ManifestPath("another"), image.Manifest);
         await scene.GetExactlyAsync(Scene.BlobPath(image.Layer.Digest), image.Layer);
-        await Task.WhenAll(image.Blobs.Select(blob => scene.Mirror.PublishedAsync(blob.Digest)));
+        await PublishedAsync(scene, image.Blobs);
     }
 }

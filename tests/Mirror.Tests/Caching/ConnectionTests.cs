@@ -51,8 +51,10 @@ public sealed class ConnectionTests
         Directory.Delete(staged, recursive: true);
         await File.WriteAllTextAsync(staged, "no folder");
 
-        await Task.WhenAll(scene.Image.Layers.Concat(scene.Image.Layers).Select(layer => scene.GetExactlyAsync(Scene.BlobPath(layer.Digest), layer)));
+        var pulls = scene.Image.Layers.Concat(scene.Image.Layers);
+        await Task.WhenAll(pulls.Select(layer => scene.GetExactlyAsync(Scene.BlobPath(layer.Digest), layer)));
     }
 
-    private static Task<Scene> StartAsync() => Scene.StartAsync(layers: 2, layerSize: Size, configure: registry => registry with { MaxConnections = 1 });
+    private static Task<Scene> StartAsync() =>
+        Scene.StartAsync(layers: 2, layerSize: Size, configure: registry => registry with { MaxConnections = 1 });
 }

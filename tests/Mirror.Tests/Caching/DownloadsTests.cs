@@ -23,19 +23,22 @@ public sealed class DownloadsTests
         var time = new ManualTime();
         await using var store = Store.Open(folder.Path, time);
         using var remote = new RemoteRegistry(new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, time);
-        var upstream = new Upstream(remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), new BackgroundLimits(0, 0), metrics, NullLogger<Upstream>.Instance);
+        var upstream = new Upstream(
+            remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), new BackgroundLimits(0, 0), metrics, NullLogger<Upstream>.Instance);
         var repository = new UpstreamRepository(upstream, name);
         var cached = new CacheStore(store, new StoreTrouble(metrics, time, NullLogger<StoreTrouble>.Instance));
 
         await using (var downloads = new Downloads(cached, metrics, time, NullLoggerFactory.Instance))
         {
-            var answer = downloads.Follow(repository, image.Layer.Digest, null, TransferPriority.Client, throughOthers: false, evenIfHere: false);
-            await ReadToEndAsync(Assert.IsType<DownloadAnswer.Following>(answer).Follower);
+            await ReadToEndAsync(Assert.IsType<DownloadAnswer.Following>(Follow(downloads)).Follower);
         }
 
         await using var later = new Downloads(cached, metrics, time, NullLoggerFactory.Instance);
-        Assert.IsType<DownloadAnswer.AlreadyHere>(later.Follow(repository, image.Layer.Digest, null, TransferPriority.Client, throughOthers: false, evenIfHere: false));
+        Assert.IsType<DownloadAnswer.AlreadyHere>(Follow(later));
         Assert.Equal(1, registry.Count(HttpMethod.Get, image.Layer.Digest));
+
+        DownloadAnswer Follow(Downloads asked) =>
+            asked.Follow(repository, image.Layer.Digest, null, TransferPriority.Client, throughOthers: false, evenIfHere: false);
     }
 
     private static async Task ReadToEndAsync(BlobFollower follower)

@@ -167,6 +167,22 @@ public sealed class ContentTests
     }
 
     [Fact]
+    public async Task A_client_that_could_not_tell_a_blobs_end_from_a_failure_is_told_so()
+    {
+        await using var scene = await Scene.StartAsync();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.NoContentLength);
+        var oldRequest = RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath).Replace("HTTP/1.1", "HTTP/1.0", StringComparison.Ordinal);
+
+        var refused = await RawHttp.SendAsync(scene.Mirror.Url, oldRequest);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        var answered = await RawHttp.SendAsync(scene.Mirror.Url, oldRequest);
+
+        Assert.Equal(505, refused.Status);
+        Assert.Equal((200, true), (answered.Status, answered.IsComplete));
+        Assert.Equal(scene.Layer.Content.ToArray(), answered.Body);
+    }
+
+    [Fact]
     public async Task An_empty_blob_is_a_blob()
     {
         await using var scene = await Scene.StartAsync();

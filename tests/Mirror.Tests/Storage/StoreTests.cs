@@ -161,7 +161,7 @@ public sealed class StoreTests
     {
         await using var scene = await Scene.StartAsync();
 
-        var refusal = Assert.Throws<StoreException>(() => Store.Open(scene.Mirror.DataPath, TimeProvider.System));
+        var refusal = Assert.Throws<StoreInUseException>(() => Store.Open(scene.Mirror.DataPath, TimeProvider.System));
 
         Assert.Contains("in use by another process", refusal.Message, StringComparison.Ordinal);
     }

@@ -32,7 +32,13 @@ internal static class Kinds
     public static Kind<long> Size { get; } = new(
         Sizes.Parse,
         Sizes.Write,
-        () => new JsonObject { ["type"] = new JsonArray("string", "integer"), ["pattern"] = "^(0|[0-9]+(B|KB|MB|GB|TB))$", ["maximum"] = 0 });
+        () => new JsonObject
+        {
+            ["type"] = new JsonArray("string", "integer"),
+            ["pattern"] = "^(0|[0-9]+(B|KB|MB|GB|TB))$",
+            ["minimum"] = 0,
+            ["maximum"] = 0,
+        });
 
     /// <summary>What comes in a second, in bytes. Less than a kilobyte is a mistake, and nothing at all is not a bandwidth.</summary>
     public static Kind<long> Bandwidth { get; } = new(

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Mirror.Configuration.Reading;
 
 /// <summary>
-/// <c>512MB 100GB</c>: a whole number and a unit, or <c>0</c>. The units are powers of 1000, as on disks and lines: a limit is then never more
-/// than what was meant.
+/// <c>512MB 100GB</c>: a whole number and a unit, or <c>0</c>. The units are powers of 1000, as on disks and lines: a limit is then never
+/// more than what was meant.
 /// </summary>
 internal static class Sizes
 {
@@ -32,7 +32,8 @@ internal static class Sizes
             return Parsed.Wrong<long>("is not a size: write a whole number and a unit, such as 64KB, 512MB, 100GB or 2TB");
         }
 
-        return long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count <= long.MaxValue / unit.Bytes
+        return long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            && count <= long.MaxValue / unit.Bytes
             ? Parsed.Right(count * unit.Bytes)
             : Parsed.Wrong<long>($"is too large: write at most {long.MaxValue / Units[0].Bytes}{Units[0].Name}");
     }

@@ -1,0 +1,168 @@
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Mirror.Administration;
+
+/// <summary>Speaks the internal API over a socket.</summary>
+public sealed class AdministrationClient : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly HttpClient _http;
+
+    internal AdministrationClient(string socketPath) => _http = new HttpClient(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        UseCookies = false,
+        ConnectCallback = async (_, cancellationToken) => await ConnectAsync(socketPath, cancellationToken),
+    })
+    {
+        BaseAddress = new Uri("http://mirror/"),
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
+    /// <summary>Whether somebody answers there at all.</summary>
+    /// <exception cref="AdministrationException">Somebody may, but not to us, or not in time.</exception>
+    public async Task<bool> IsAnsweredAsync(CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(Patience, TimeProvider.System);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            using var answer = await _http.GetAsync(new Uri("", UriKind.Relative), both.Token);
+            return true;
+        }
+        catch (HttpRequestException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.AccessDenied })
+        {
+            throw new AdministrationException("the running server is another user's, who alone may use its socket");
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new AdministrationException($"the running server did not answer within {Patience.TotalSeconds} s");
+        }
+    }
+
+    /// <summary>Progress and results, as they come.</summary>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<WarmLine> WarmAsync(WarmRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("warm", request, Messages.Json.WarmRequest), Messages.Json.WarmLine, cancellationToken);
+
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<RefreshedImage> RefreshAsync(RefreshRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("refresh", request, Messages.Json.RefreshRequest), Messages.Json.RefreshedImage, cancellationToken);
+
+    /// <param name="pattern">A glob over full names, or null for all.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<ListedImage> ImagesAsync(string? pattern, CancellationToken cancellationToken) =>
+        LinesAsync(Get($"images?pattern={Uri.EscapeDataString(pattern ?? "")}"), Messages.Json.ListedImage, cancellationToken);
+
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public async Task<StoreUsage> GetUsageAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var usage in LinesAsync(Get("usage"), Messages.Json.StoreUsage, cancellationToken))
+        {
+            return usage;
+        }
+
+        throw new AdministrationException("the server sent an empty answer");
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static HttpRequestMessage Get(string path) => new(HttpMethod.Get, new Uri(path, UriKind.Relative));
+
+    private static HttpRequestMessage Post<T>(string path, T body, JsonTypeInfo<T> type) =>
+        new(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = JsonContent.Create(body, type) };
+
+    private async IAsyncEnumerable<T> LinesAsync<T>(
+        HttpRequestMessage request, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using (request)
+        {
+            using var answer = await SendAsync(request, cancellationToken);
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken), Encoding.UTF8);
+            while (await ReadLineAsync(reader, cancellationToken) is { } line)
+            {
+                yield return Parse(line, type);
+            }
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new ServerGoneException(e);
+        }
+
+        if (answer.IsSuccessStatusCode)
+        {
+            return answer;
+        }
+
+        using (answer)
+        {
+            var refusal = Parse(await answer.Content.ReadAsStringAsync(cancellationToken), Messages.Json.Refusal);
+            throw new AdministrationException(refusal.Error);
+        }
+    }
+
+    private static async Task<string?> ReadLineAsync(StreamReader reader, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await reader.ReadLineAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            throw new AdministrationException("the server broke off before it had answered all: its log may say why");
+        }
+    }
+
+    private static T Parse<T>(string line, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, type) ?? throw new JsonException();
+        }
+        catch (JsonException)
+        {
+            throw new AdministrationException("the server sent an answer that this program does not understand: is it of another version?");
+        }
+    }
+
+    private static async Task<Stream> ConnectAsync(string path, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
+
+/// <summary>What was asked for was not done; the message says why, for the user.</summary>
+public class AdministrationException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The server had ended before it took the request: another may be there, or can be.</summary>
+public sealed class ServerGoneException(Exception inner) : AdministrationException("the server has gone", inner);

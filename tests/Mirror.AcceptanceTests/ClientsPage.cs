@@ -1,0 +1,36 @@
+namespace Mirror.AcceptanceTests;
+
+/// <summary>docs/clients.md, whose settings the tests give to clients as they are printed there.</summary>
+internal static class ClientsPage
+{
+    private const string PrintedMirror = "127.0.0.1:5000";
+
+    /// <summary>What the page tells people to write, with the mirror's address in place of the printed one.</summary>
+    /// <param name="section">Its heading.</param>
+    /// <param name="file">The setting's file, which is named at the end of the sentence before it.</param>
+    /// <param name="mirror"><c>host:port</c>.</param>
+    public static string Setting(string section, string file, string mirror)
+    {
+        var lines = File.ReadLines(Page())
+            .SkipWhile(line => line != $"## {section}").Skip(1).TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal))
+            .SkipWhile(line => !line.EndsWith($"in `{file}`:", StringComparison.OrdinalIgnoreCase))
+            .SkipWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).Skip(1)
+            .TakeWhile(line => !line.StartsWith("```", StringComparison.Ordinal));
+        var setting = string.Join('\n', lines.Append(""));
+        Assert.Contains(PrintedMirror, setting, StringComparison.Ordinal);
+        return setting.Replace(PrintedMirror, mirror, StringComparison.Ordinal);
+    }
+
+    private static string Page()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Mirror.slnx")))
+            {
+                return Path.Combine(folder.FullName, "docs", "clients.md");
+            }
+        }
+
+        throw new DirectoryNotFoundException("The tests do not run in the repository.");
+    }
+}

@@ -1,0 +1,73 @@
+using Mirror.Oci;
+using Mirror.Testing;
+
+namespace Mirror.AcceptanceTests.Programs;
+
+/// <summary>
+/// podman, buildah and skopeo on a machine where they have pulled nothing yet: with the registries.conf that docs/clients.md gives them,
+/// and no other way out than to that mirror.
+/// </summary>
+internal sealed class ContainerTools : IDisposable
+{
+    private readonly TemporaryDirectory _folder = new();
+
+    private ContainerTools()
+    {
+    }
+
+    private string RegistriesConf => _folder.Combine("registries.conf");
+
+    private IReadOnlyList<(string Name, string Value)> Environment =>
+        [.. NoWayOut.Environment, ("CONTAINERS_REGISTRIES_CONF", RegistriesConf)];
+
+    /// <param name="mirror"><c>host:port</c>.</param>
+    public static async Task<ContainerTools> SetUpAsync(string mirror)
+    {
+        var tools = new ContainerTools();
+        var setting = ClientsPage.Setting("podman, buildah, skopeo", "/etc/containers/registries.conf", mirror);
+        await File.WriteAllTextAsync(tools.RegistriesConf, setting);
+        return tools;
+    }
+
+    public Task<Command> PodmanAsync(params IReadOnlyList<string> arguments)
+    {
+        // What works on every machine, inside a container too.
+        string[] plain = ["--cgroup-manager", "cgroupfs", "--runtime", "runc", "--events-backend", "none"];
+        string[] folders = [.. Storage("podman"), "--tmpdir", _folder.Combine("tmp")];
+        return Command.RunAsync("podman", [.. folders, .. plain, .. arguments], Environment);
+    }
+
+    public Task<Command> BuildahAsync(params IReadOnlyList<string> arguments) =>
+        Command.RunAsync("buildah", [.. Storage("buildah"), .. arguments], Environment);
+
+    public Task<Command> SkopeoAsync(params IReadOnlyList<string> arguments) =>
+        Command.RunAsync("skopeo", ["--insecure-policy", "--registries-conf", RegistriesConf, .. arguments], NoWayOut.Environment);
+
+    public async Task<Digest> PodmanPullAsync(string name)
+    {
+        (await PodmanAsync("pull", name)).Succeeded();
+        return Digest.Parse((await PodmanAsync("image", "inspect", "--format", "{{.Digest}}", name)).Succeeded().Output.Trim());
+    }
+
+    public async Task<Digest> BuildahPullAsync(string name)
+    {
+        (await BuildahAsync("pull", name)).Succeeded();
+        var inspect = await BuildahAsync("inspect", "--type", "image", "--format", "{{.FromImageDigest}}", name);
+        return Digest.Parse(inspect.Succeeded().Output.Trim());
+    }
+
+    /// <summary>Copies an image into a folder, where its blobs are named by their digests.</summary>
+    public async Task<Digest> SkopeoCopyAsync(string name, string folder)
+    {
+        (await SkopeoAsync("copy", $"docker://{name}", $"dir:{folder}")).Succeeded();
+        return Digest.Sha256(await File.ReadAllBytesAsync(Path.Combine(folder, "manifest.json")));
+    }
+
+    /// <summary>A path in a folder of these tools' own.</summary>
+    public string Combine(params ReadOnlySpan<string> parts) => _folder.Combine(parts);
+
+    public void Dispose() => _folder.Dispose();
+
+    private string[] Storage(string tool) =>
+        ["--root", _folder.Combine(tool, "root"), "--runroot", _folder.Combine(tool, "run"), "--storage-driver", "vfs"];
+}
