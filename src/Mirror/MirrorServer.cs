@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Caching;
 using Mirror.Configuration;
@@ -28,7 +29,12 @@ public sealed partial class MirrorServer : IAsyncDisposable
     private readonly AdministrationApi _administration;
 
     private MirrorServer(
-        MirrorConfiguration configuration, Store store, AdministrationSocket? socket, ILoggerFactory loggers, TimeProvider time)
+        MirrorConfiguration configuration,
+        Store store,
+        AdministrationSocket? socket,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        NamesReader namesReader)
     {
         _store = store;
         _socket = socket;
@@ -38,12 +44,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
         _cache = new PullThrough(
             configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
         var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]);
+        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
         var api = new RegistryApi(
             doors,
             loops,
+            access,
             new BlobEndpoint(_cache.Blobs, _cache.Completion, _metrics),
             new ManifestEndpoint(_cache.Tags, _cache.Completion),
-            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata),
+            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata, access),
             time,
             loggers.CreateLogger<RegistryApi>());
         var health = new HealthEndpoint(store.Metadata, trouble);
@@ -71,17 +79,26 @@ public sealed partial class MirrorServer : IAsyncDisposable
     ];
 
     /// <summary>Opens the store and listens. No upstream is asked: a mirror starts whether they are there or not.</summary>
+    /// <param name="configuration">What holds.</param>
+    /// <param name="loggers">Get the events.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
-    public static Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
-        StartAsync(configuration, loggers, time, () => FindSocket(configuration.Storage.Path, loggers));
+    public static Task<MirrorServer> StartAsync(
+        MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, NamesReader? namesReader = null) =>
+        StartAsync(configuration, loggers, time, namesReader, () => FindSocket(configuration.Storage.Path, loggers));
 
     /// <summary>The same without a public address: for a command that finds no server running, and may itself be asked by others.</summary>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     public static Task<MirrorServer> StartPrivatelyAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
         StartAsync(
-            configuration with { Server = configuration.Server with { Listen = [] } }, loggers, time, () => GetSocket(configuration.Storage.Path));
+            configuration with { Server = configuration.Server with { Listen = [] } },
+            loggers,
+            time,
+            namesReader: null,
+            () => GetSocket(configuration.Storage.Path));
 
     /// <summary>Waits until no command is being answered.</summary>
     public Task WaitForCommandsAsync() => _administration.WaitUntilIdleAsync();
@@ -101,13 +118,17 @@ public sealed partial class MirrorServer : IAsyncDisposable
     }
 
     private static async Task<MirrorServer> StartAsync(
-        MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, Func<AdministrationSocket?> bind)
+        MirrorConfiguration configuration,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        NamesReader? namesReader,
+        Func<AdministrationSocket?> bind)
     {
         var store = Store.Open(configuration.Storage.Path, time);
         MirrorServer server;
         try
         {
-            server = new MirrorServer(configuration, store, bind(), loggers, time);
+            server = new MirrorServer(configuration, store, bind(), loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
         }
         catch
         {
@@ -155,7 +176,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
 
     private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
 
-    private static (RemoteRegistryOptions Remote, Freshness Freshness, BackgroundLimits Limits) OptionsOf(RegistryOptions registry, string via)
+    private static UpstreamOptions OptionsOf(RegistryOptions registry, string via)
     {
         var remote = new RemoteRegistryOptions
         {
@@ -172,8 +193,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
             Bandwidth = registry.Bandwidth,
             UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
         };
-        var freshness = new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags };
-        return (remote, freshness, new BackgroundLimits(registry.FinishAbandoned, registry.Complete));
+        return new UpstreamOptions(remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags })
+        {
+            SharesAll = registry.Share == Share.All,
+            IsOffline = registry.Offline,
+            FinishAbandoned = registry.FinishAbandoned,
+            Complete = registry.Complete,
+            Allow = registry.Allow,
+        };
     }
 
     private static string DockerConfigPath() => Path.Combine(

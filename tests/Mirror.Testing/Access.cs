@@ -7,7 +7,7 @@ internal abstract class Access
 {
     public static Access Open { get; } = new Everybody();
 
-    /// <summary>The 401 that this request gets; null if it may pass.</summary>
+    /// <summary>The refusal that this request gets; null if it may pass.</summary>
     public abstract Answer? Challenge(RecordedRequest request);
 
     private static Answer Unauthorized(RecordedRequest request, string challenge)
@@ -23,10 +23,17 @@ internal abstract class Access
         public override Answer? Challenge(RecordedRequest request) => null;
     }
 
-    public sealed class Basic(string user, string password) : Access
+    /// <param name="user">May read everything.</param>
+    /// <param name="password">The user's.</param>
+    /// <param name="open">What everybody may read.</param>
+    public sealed class Basic(string user, string password, IReadOnlyCollection<RepositoryName> open) : Access
     {
         public override Answer? Challenge(RecordedRequest request) =>
-            request.Credentials() == (user, password) ? null : Unauthorized(request, "Basic realm=\"fake\"");
+            request.Credentials() == (user, password)
+            || (request.Header("Authorization") is null
+                && open.Any(name => request.Path.StartsWith($"/v2/{name}/", StringComparison.Ordinal)))
+                ? null
+                : Unauthorized(request, "Basic realm=\"fake\"");
     }
 
     /// <param name="service">Where the tokens come from.</param>
@@ -48,6 +55,11 @@ internal abstract class Access
             if (error is "")
             {
                 return null;
+            }
+
+            if (error is "insufficient_scope" && options.HidesPrivate)
+            {
+                return Answer.Error(request, 404, "NAME_UNKNOWN", "repository name not known to registry");
             }
 
             var parts = new List<string> { $"realm=\"{realm()}\"", $"service=\"{options.Service}\"" };

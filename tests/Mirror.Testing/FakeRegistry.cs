@@ -81,7 +81,11 @@ public sealed class FakeRegistry : FakeServer
     /// <summary>Everybody may read everything; this is how it starts.</summary>
     public void RequireNothing() => _access = Access.Open;
 
-    public void RequireBasic(string user, string password) => _access = new Access.Basic(user, password);
+    /// <param name="user">May read everything.</param>
+    /// <param name="password">The user's.</param>
+    /// <param name="open">What everybody may read.</param>
+    public void RequireBasic(string user, string password, params IReadOnlyCollection<RepositoryName> open) =>
+        _access = new Access.Basic(user, password, open);
 
     /// <summary>
     /// The token protocol, with tokens from <c>/token</c> here or from <see cref="TokenOptions.Server"/>. Without a user nobody's

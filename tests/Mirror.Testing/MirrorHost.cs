@@ -1,3 +1,4 @@
+using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Oci;
 
@@ -10,12 +11,14 @@ namespace Mirror.Testing;
 public sealed class MirrorHost : IAsyncDisposable
 {
     private readonly TemporaryDirectory _data = new();
-    private readonly MirrorConfiguration _configuration;
+    private readonly NamesReader? _namesReader;
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { Timeout = TimeSpan.FromSeconds(60) };
+    private MirrorConfiguration _configuration;
     private MirrorServer? _server;
 
-    private MirrorHost(IReadOnlyList<RegistryOptions> registries)
+    private MirrorHost(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader)
     {
+        _namesReader = namesReader;
         _configuration = new MirrorConfiguration
         {
             Server = new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] },
@@ -40,9 +43,11 @@ public sealed class MirrorHost : IAsyncDisposable
         return StartAsync([configure?.Invoke(registry) ?? registry]);
     }
 
-    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries)
+    /// <param name="registries">What may be pulled through.</param>
+    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
+    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader = null)
     {
-        var host = new MirrorHost(registries);
+        var host = new MirrorHost(registries, namesReader);
         await host.StartAsync();
         return host;
     }
@@ -63,14 +68,14 @@ public sealed class MirrorHost : IAsyncDisposable
     /// <summary>Waits until a blob is published and recorded: clients have it before it is, for they do not wait for the disk.</summary>
     public Task PublishedAsync(Digest digest) => LoggedAsync($"Downloaded {digest}");
 
-    /// <summary>Waits until a line with this text is in the log.</summary>
+    /// <summary>Waits until a line of the log contains <paramref name="text"/>.</summary>
     public async Task LoggedAsync(string text)
     {
         for (var attempt = 0; !Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)); attempt++)
         {
             if (attempt == 3000)
             {
-                throw new TimeoutException($"The log has no line with '{text}'.");
+                throw new TimeoutException($"'{text}' was not logged.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
@@ -89,6 +94,10 @@ public sealed class MirrorHost : IAsyncDisposable
     }
 
     public Task RestartAsync() => RestartAsync(() => { });
+
+    /// <summary>Starts again on the same data with other registries.</summary>
+    public Task RestartAsync(IReadOnlyList<RegistryOptions> registries) =>
+        RestartAsync(() => _configuration = _configuration with { Registries = registries });
 
     public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, headers);
 
@@ -117,5 +126,5 @@ public sealed class MirrorHost : IAsyncDisposable
         _data.Dispose();
     }
 
-    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time);
+    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time, _namesReader);
 }

@@ -13,6 +13,9 @@ public sealed record TokenOptions
     /// <summary>The repositories that only the user may read. Others get a token that does not open them, as at Docker Hub.</summary>
     public IReadOnlyCollection<RepositoryName> Private { get; init; } = [];
 
+    /// <summary>Whether who may not read something is told that it does not exist.</summary>
+    public bool HidesPrivate { get; init; }
+
     /// <summary>The token's name in the reply: <c>token</c>, <c>access_token</c>.</summary>
     public string Field { get; init; } = "token";
 

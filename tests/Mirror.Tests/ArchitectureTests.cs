@@ -12,8 +12,9 @@ public sealed partial class ArchitectureTests
         ["Observability"] = ["Configuration", "Storage"],
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
-        ["Registry"] = ["Caching", "Observability", "Oci.Remote", "Storage"],
-        ["Administration"] = ["Caching", "Oci.Remote", "Registry", "Storage"],
+        ["Access"] = ["Caching", "Oci.Remote", "Storage"],
+        ["Registry"] = ["Access", "Caching", "Observability", "Oci.Remote", "Storage"],
+        ["Administration"] = ["Access", "Caching", "Oci.Remote", "Registry", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };
 

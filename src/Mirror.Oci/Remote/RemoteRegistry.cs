@@ -48,20 +48,20 @@ public sealed class RemoteRegistry : IDisposable
     public Transfer StartTransfer(TransferPriority priority) => new(_connections, _bandwidth, priority);
 
     /// <summary>
-    /// What a tag points to: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no use: refused, without
-    /// a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).
+    /// What a tag points to, or what a manifest is: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no
+    /// use: refused, without a digest, or 404 (chained proxies answer HEAD with 404 for what GET would fetch, others with 403).
     /// </summary>
-    /// <param name="repository">Where the tag is.</param>
-    /// <param name="tag">The tag.</param>
-    /// <param name="known">What it pointed to when last asked; the answer may then be Unchanged.</param>
+    /// <param name="repository">Where the manifest is.</param>
+    /// <param name="reference">The tag or digest.</param>
+    /// <param name="known">What the tag pointed to when last asked; the answer may then be Unchanged.</param>
     /// <param name="patience">Whether what fails is tried again.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<RemoteAnswer<ResolvedTag>> ResolveAsync(
-        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
+        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
     {
-        var head = await HeadManifestAsync(repository, tag, known, patience, cancellationToken);
+        var head = await HeadManifestAsync(repository, reference, known, patience, cancellationToken);
         return head is RemoteAnswer<ResolvedTag>.Failed(var failure) && (failure is RemoteFailure.Missing || IsHeadOfNoUse(failure))
-            ? await ResolveByGetAsync(repository, tag, known, patience, cancellationToken)
+            ? await ResolveByGetAsync(repository, reference, known, patience, cancellationToken)
             : head;
     }
 
@@ -204,9 +204,9 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<ResolvedTag>> HeadManifestAsync(
-        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
+        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
     {
-        var request = ManifestRequest(HttpMethod.Head, repository, tag, known, patience);
+        var request = ManifestRequest(HttpMethod.Head, repository, reference, known, patience);
         switch (await _sender.SendAsync(request, cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
@@ -226,8 +226,8 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<ResolvedTag>> ResolveByGetAsync(
-        RepositoryName repository, Tag tag, Digest? known, RemotePatience patience, CancellationToken cancellationToken) =>
-        await GetManifestAsync(repository, tag, known, patience, cancellationToken) switch
+        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken) =>
+        await GetManifestAsync(repository, reference, known, patience, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var manifest) => new ResolvedTag(manifest.Descriptor, manifest),
             RemoteAnswer<Manifest>.Unchanged => new RemoteAnswer<ResolvedTag>.Unchanged(),

@@ -52,4 +52,10 @@ public sealed record RemoteRegistryOptions
     public string? Via { get; init; }
 
     public string UserAgent { get; init; } = "mirror";
+
+    /// <summary>Whether there is, or may come to be, anything by which the registry knows us.</summary>
+    public bool HasCredentials => Credentials is not null || DockerConfig is not null || ClientCertificate is not null;
+
+    /// <summary>The same registry as everybody reaches it.</summary>
+    public RemoteRegistryOptions WithoutCredentials() => this with { Credentials = null, DockerConfig = null, ClientCertificate = null };
 }

@@ -19,8 +19,6 @@ namespace Mirror.Administration;
 /// </summary>
 internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, Store store, ILogger<AdministrationApi> logger)
 {
-    public const string NoRegistry = "the name belongs to no configured registry";
-
     /// <summary>The longest names of the most images fit.</summary>
     private const int MaxBody = 8 * 1024 * 1024;
 

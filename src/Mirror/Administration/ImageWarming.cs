@@ -50,9 +50,9 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
         string asked, ImageName image, IReadOnlyList<Platform> platforms, Action<ImageProgress> report, CancellationToken cancellationToken)
     {
         var nothing = new WarmedImage(asked, null, null, Stale: false, ContentCount.None, ContentCount.None, [], null);
-        if (doors.Find(image) is not { } repository)
+        if (!new ImagePlaces(doors).TryFind(image, out var repository, out var why))
         {
-            return nothing with { Error = AdministrationApi.NoRegistry };
+            return nothing with { Error = why };
         }
 
         var named = nothing with { Name = FullName(repository, image.Reference) };

@@ -12,9 +12,9 @@ internal sealed class TagRefreshing(Doors doors, TagCache tags, Metadata metadat
     public async Task<RefreshedImage> RefreshAsync(string asked, ImageName image, CancellationToken cancellationToken)
     {
         var failed = new RefreshedImage(asked, null, RefreshOutcome.Failed, null, null, null);
-        if (doors.Find(image) is not { } repository)
+        if (!new ImagePlaces(doors).TryFind(image, out var repository, out var why))
         {
-            return failed with { Why = AdministrationApi.NoRegistry };
+            return failed with { Why = why };
         }
 
         if (image.Reference.Tag is not { } tag)
@@ -24,6 +24,11 @@ internal sealed class TagRefreshing(Doors doors, TagCache tags, Metadata metadat
 
         var before = metadata.FindTag(repository.Key, tag)?.Digest.ToString();
         var known = failed with { Name = $"{repository.Key}:{tag}", Before = before, After = before };
+        if (repository.Upstream.OfflineAnswer is not null)
+        {
+            return known with { Why = $"{repository.Upstream.Name} is offline: it is not asked" };
+        }
+
         return await tags.RefreshAsync(repository, tag, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var manifest) => Compare(known, manifest.Digest.ToString()),

@@ -192,7 +192,8 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         bool evenIfHere,
         CancellationToken cancellationToken)
     {
-        var throughOthers = link is not null;
+        // That a manifest refers to it is not enough where another repository may be one that not everybody may read.
+        var throughOthers = link is not null && (link.Held || !repository.Upstream.IsGuarded);
         while (true)
         {
             var download = downloads.Follow(repository, digest, link?.Descriptor.Size, priority, throughOthers, evenIfHere);
@@ -264,7 +265,8 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
                 // A size that nobody knows is not made up: then the yes counts for this time only.
                 if ((answered.Bytes ?? store.FindBlob(digest)?.Size) is { } size)
                 {
-                    await store.TryRecordConfirmedAsync(repository.Key, new Descriptor(MediaTypes.OctetStream, digest, size));
+                    var content = new Descriptor(MediaTypes.OctetStream, digest, size);
+                    await store.TryRecordConfirmedAsync(repository.Key, repository.Upstream.IsGuarded, content);
                 }
 
                 return null;

@@ -123,7 +123,7 @@ internal sealed partial class BlobDownload(
             await FetchAsync(stop.Token);
             EndFetching();
             _progress.Verified();
-            if (await store.TryPublishAsync(repository.Key, _staged!))
+            if (await store.TryPublishAsync(repository.Key, repository.Upstream.IsGuarded, _staged!))
             {
                 downloads.Forget(this);
                 LogDownloaded(digest, repository.Key, _staged!.Length, (long)time.GetElapsedTime(started).TotalMilliseconds);
@@ -223,7 +223,8 @@ internal sealed partial class BlobDownload(
     {
         await using var arrival = NewArrival(announcedSize);
         StageWhatIsLeft();
-        if (_staged is null || _staged.Length != announcedSize)
+        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say it is ours.
+        if (_staged is null || _staged.Length != announcedSize || repository.Upstream.IsGuarded)
         {
             await OpenAsync(arrival, stopping);
         }

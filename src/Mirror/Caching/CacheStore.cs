@@ -61,6 +61,18 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
         }
     }
 
+    public DateTimeOffset? FindPublic(RepositoryKey repository)
+    {
+        try
+        {
+            return Worked(store.Metadata.FindPublic(repository));
+        }
+        catch (Exception e) when (IsTrouble(StorePart.ReadingDatabase, e))
+        {
+            return null;
+        }
+    }
+
     /// <summary>Opens published content.</summary>
     /// <returns>Null where it can not be opened.</returns>
     /// <param name="record">What the index says of it.</param>
@@ -106,21 +118,26 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
 
     /// <summary>Publishes what was downloaded, and records that it is here.</summary>
     /// <returns>Whether it could be.</returns>
-    public async Task<bool> TryPublishAsync(RepositoryKey repository, StagedBlob staged) =>
-        TryWriteFile(staged.Publish) is { } blob && await TryWriteAsync(store.Metadata.RecordBlobAsync(repository, blob));
+    public async Task<bool> TryPublishAsync(RepositoryKey repository, bool isGuarded, StagedBlob staged) =>
+        TryWriteFile(staged.Publish) is { } blob && await TryWriteAsync(store.Metadata.RecordBlobAsync(repository, isGuarded, blob));
 
     /// <summary>Publishes a manifest, and records it with the tags that point to it.</summary>
-    public async Task<bool> TryKeepAsync(RepositoryKey repository, Manifest manifest, IReadOnlyList<TagSighting> tags) =>
+    public async Task<bool> TryKeepAsync(RepositoryKey repository, bool isGuarded, Manifest manifest, IReadOnlyList<TagSighting> tags) =>
         (FindBlob(manifest.Digest) ?? TryWriteFile(() => store.Blobs.Publish(manifest.Digest, manifest.Content.Span))) is { } blob
-        && await TryWriteAsync(store.Metadata.RecordManifestAsync(repository, manifest, blob, tags));
+        && await TryWriteAsync(store.Metadata.RecordManifestAsync(repository, isGuarded, manifest, blob, tags));
 
-    public Task<bool> TryRecordConfirmedAsync(RepositoryKey repository, Descriptor content) =>
-        TryWriteAsync(store.Metadata.RecordConfirmedAsync(repository, content));
+    public Task<bool> TryRecordConfirmedAsync(RepositoryKey repository, bool isGuarded, Descriptor content) =>
+        TryWriteAsync(store.Metadata.RecordConfirmedAsync(repository, isGuarded, content));
 
     public Task<bool> TryRecordTagAsync(RepositoryKey repository, TagSighting tag, Digest digest) =>
         TryWriteAsync(store.Metadata.RecordTagAsync(repository, tag, digest));
 
     public Task<bool> TryRemoveTagAsync(RepositoryKey repository, TagSighting tag) => TryWriteAsync(store.Metadata.RemoveTagAsync(repository, tag));
+
+    public Task<bool> TryRecordPublicAsync(RepositoryKey repository, DateTimeOffset saidAt) =>
+        TryWriteAsync(store.Metadata.RecordPublicAsync(repository, saidAt));
+
+    public Task<bool> TryRemovePublicAsync(RepositoryKey repository) => TryWriteAsync(store.Metadata.RemovePublicAsync(repository));
 
     public Task<bool> TryForgetBlobAsync(Digest digest) => TryWriteAsync(store.Metadata.ForgetBlobAsync(digest));
 

@@ -18,7 +18,7 @@ public sealed partial class Completion(CacheStore store, WholeImage whole, ILogg
     /// <summary>A client is being given a manifest.</summary>
     public void ManifestRead(UpstreamRepository repository, Manifest manifest)
     {
-        var limit = repository.Upstream.Limits.Complete;
+        var limit = repository.Upstream.Complete;
         if (limit > 0 && MediaTypes.IsImage(manifest.MediaType) && !_images.TryTouch(repository.Key, manifest.Digest))
         {
             var view = manifest.View();

@@ -102,7 +102,7 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             }
 
             var upstream = download.Repository.Upstream;
-            var limit = upstream.Limits.FinishAbandoned;
+            var limit = upstream.FinishAbandoned;
             var lacking = _running.Values.Select(running => running.Download)
                 .Where(other => other.Repository.Upstream == upstream && other.IsAbandoned)
                 .Sum(other => (decimal)(other.Lacking ?? Math.Max(limit, 1)));

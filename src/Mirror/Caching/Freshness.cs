@@ -25,6 +25,9 @@ public sealed record Freshness(TimeSpan TagFreshness, TimeSpan ServeStale)
     /// <summary>Tags that never move: once they are here they stay fresh.</summary>
     public IReadOnlyList<TagPattern> Immutable { get; init; } = [];
 
+    /// <summary>Whether everything stays fresh, because nobody can be asked.</summary>
+    public bool IsForever { get; init; }
+
     /// <summary>Of a tag that is here.</summary>
     public TagState StateOf(Tag tag, DateTimeOffset checkedAt, DateTimeOffset now) =>
         Immutable.Any(pattern => pattern.Matches(tag)) ? TagState.Fresh : StateOf(checkedAt, now);
@@ -34,7 +37,8 @@ public sealed record Freshness(TimeSpan TagFreshness, TimeSpan ServeStale)
         var age = now - checkedAt;
 
         // A check in the future means that the clock was set back: nothing can be said about its age, so upstream is asked.
-        return age < TimeSpan.Zero ? TagState.Stale
+        return IsForever ? TagState.Fresh
+            : age < TimeSpan.Zero ? TagState.Stale
             : age < TagFreshness ? TagState.Fresh
             : age - TagFreshness < ServeStale ? TagState.Stale
             : TagState.Expired;

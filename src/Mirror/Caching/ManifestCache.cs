@@ -39,7 +39,7 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
     public Task KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
     {
         _memory.Add(repository.Key, manifest);
-        return store.TryKeepAsync(repository.Key, manifest, tags);
+        return store.TryKeepAsync(repository.Key, repository.Upstream.IsGuarded, manifest, tags);
     }
 
     /// <summary>A manifest that is on disk; upstream is not asked, and memory is left to those that clients ask for.</summary>

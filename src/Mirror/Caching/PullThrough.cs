@@ -13,14 +13,14 @@ public sealed class PullThrough : IAsyncDisposable
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">How to reach each upstream, how long what it says of a tag counts, and what is fetched unasked.</param>
+    /// <param name="registries">Each upstream.</param>
     /// <param name="store">What is kept.</param>
     /// <param name="trouble">Is told what the store can not do.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<(RemoteRegistryOptions Remote, Freshness Freshness, BackgroundLimits Limits)> registries,
+        IEnumerable<UpstreamOptions> registries,
         Store store,
         StoreTrouble trouble,
         MirrorMetrics metrics,
@@ -28,11 +28,13 @@ public sealed class PullThrough : IAsyncDisposable
         ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
-        foreach (var (options, freshness, limits) in registries)
+        foreach (var options in registries)
         {
-            var remote = new RemoteRegistry(options, time);
-            _remotes.Add(remote);
-            upstreams.Add(new Upstream(remote, freshness, limits, metrics, loggers.CreateLogger<Upstream>()));
+            // What credentials have read stays guarded when they are taken away.
+            var isGuarded = !options.SharesAll && (options.Remote.HasCredentials || store.Metadata.HasPrivate(options.Remote.Name));
+            var remote = Reach(options.Remote);
+            var everybody = isGuarded ? Reach(options.Remote.WithoutCredentials()) : null;
+            upstreams.Add(new Upstream(options, remote, everybody, metrics, loggers.CreateLogger<Upstream>()));
         }
 
         Upstreams = upstreams;
@@ -47,6 +49,13 @@ public sealed class PullThrough : IAsyncDisposable
         WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
         Images = new CachedImages(store, _manifests);
         Completion = new Completion(cached, WholeImage, loggers.CreateLogger<Completion>(), _stopping.Token);
+        PublicRepositories = new PublicRepositories(cached, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
+
+        RemoteRegistry Reach(RemoteRegistryOptions remote)
+        {
+            _remotes.Add(new RemoteRegistry(remote, time));
+            return _remotes[^1];
+        }
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -64,11 +73,14 @@ public sealed class PullThrough : IAsyncDisposable
 
     public Completion Completion { get; }
 
+    public PublicRepositories PublicRepositories { get; }
+
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
         await Completion.DrainAsync();
+        await PublicRepositories.DrainAsync();
         await Referrers.DrainAsync();
         await Tags.DrainAsync();
         await _manifests.DrainAsync();

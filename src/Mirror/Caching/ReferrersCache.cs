@@ -7,7 +7,8 @@ namespace Mirror.Caching;
 
 /// <summary>
 /// What refers to manifests of upstream repositories, as fresh as tags. Registries without the referrers API are asked for the tag that stands
-/// for it (distribution spec, "Referrers Tag Schema"). An empty list is always an upstream's word, never an outage.
+/// for it (distribution spec, "Referrers Tag Schema"). An empty list is always an upstream's word, never an outage; but
+/// of a registry that is offline, the referrers are those that stand under that tag here.
 /// </summary>
 public sealed class ReferrersCache(TagCache tags, TimeProvider time, CancellationToken stopping)
 {

@@ -31,6 +31,7 @@ public sealed partial class TagCache(
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _refreshes = new();
     private readonly SharedRequests<PageKey, RemoteAnswer<TagPage>> _lists = new();
     private readonly SeenTags _seen = new();
+    private readonly RefusalAlarm _alarm = new(metrics, time, logger);
     private readonly SaidLately<(RepositoryKey, Tag), RemoteFailure.Missing> _absent = new(10_000, _ => 1);
     private readonly SaidLately<PageKey, TagPage> _pages = new(200_000, page => 1 + page.Items.Count);
 
@@ -74,11 +75,16 @@ public sealed partial class TagCache(
 
     /// <summary>
     /// A page of a repository's tags: what upstream said while that is fresh, or what it says now; and where it can not be asked, what it said
-    /// last, or the cached tags.
+    /// last, or the cached tags. Of a registry that is offline, the cached tags are all.
     /// </summary>
     public async Task<RemoteAnswer<Tagged<TagPage>>> ListAsync(
         UpstreamRepository repository, int n, string? last, CancellationToken cancellationToken)
     {
+        if (repository.Upstream.OfflineAnswer is { } notHere)
+        {
+            return FindCachedPage(repository, n, last) is { } page ? new Tagged<TagPage>(page, Stale: false) : notHere;
+        }
+
         var key = new PageKey(repository.Key, n, last);
         var state = _pages.TryFind(key, out var known, out var saidAt)
             ? repository.Upstream.Freshness.StateOf(saidAt, time.GetUtcNow())
@@ -159,7 +165,7 @@ public sealed partial class TagCache(
             return WithStale(await fromCache(here.Digest), stale: false);
         }
 
-        if (here is null && FindAbsent(repository, tag) is { } absent)
+        if (here is null && (repository.Upstream.OfflineAnswer ?? FindAbsent(repository, tag)) is { } absent)
         {
             metrics.CacheRequest("tag", "absent");
             return absent;
@@ -258,6 +264,7 @@ public sealed partial class TagCache(
                 return await GetResolvedAsync(repository, tag, resolved.Descriptor.Digest);
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
+                _alarm.Note(repository, tag.Tag, failure);
                 await ForgetIfGoneAsync(repository, tag, failure);
                 return failure;
 
@@ -273,6 +280,10 @@ public sealed partial class TagCache(
         if (answer is RemoteAnswer<Manifest>.Found)
         {
             await RecordAsync(repository, tag, digest);
+        }
+        else if (answer is RemoteAnswer<Manifest>.Failed(var failure))
+        {
+            _alarm.Note(repository, tag.Tag, failure);
         }
 
         // A replica that lags behind is no proof that anything is gone.
@@ -327,6 +338,11 @@ public sealed partial class TagCache(
                 return resolved.Descriptor;
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
+                if (here is not null)
+                {
+                    _alarm.Note(repository, tag, failure);
+                }
+
                 await ForgetIfGoneAsync(repository, sighting, failure);
                 return failure;
 

@@ -11,6 +11,15 @@ public enum CredentialSource
     Docker,
 }
 
+/// <summary>What clients that no rule names may see of what our credentials can read.</summary>
+public enum Share
+{
+    /// <summary>What the registry gives to everybody.</summary>
+    Public,
+
+    All,
+}
+
 /// <summary>A registry that Mirror may talk to.</summary>
 public sealed record RegistryOptions
 {
@@ -54,6 +63,14 @@ public sealed record RegistryOptions
     public X509Certificate2? ClientCertificate { get; init; }
 
     public Uri? Proxy { get; init; }
+
+    public Share Share { get; init; }
+
+    /// <summary>Whether it is never contacted.</summary>
+    public bool Offline { get; init; }
+
+    /// <summary>What may be pulled through. Empty: everything.</summary>
+    public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
 
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -151,6 +168,22 @@ public sealed record RegistryOptions
                 "proxy",
                 Kinds.ProxyUrl,
                 "The proxy through which the registry is reached. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."),
+            Share = section.Read(
+                "share",
+                Kinds.Choice(("public", Share.Public), ("all", Share.All)),
+                Defaults.Share,
+                "What everybody may see of what the credentials can read: public, what the registry gives to everybody, or all."),
+            Offline = section.Read(
+                "offline",
+                Kinds.Flag,
+                Defaults.Offline,
+                "Whether the registry is never contacted: what is here is served however old it is, and the rest does not exist."),
+            Allow = section.ReadList(
+                "allow",
+                Kinds.RepositoryPattern,
+                Defaults.Allow,
+                "Repositories that may be pulled through (* is any text in one part of the name, ** one or more whole parts). Default: all.",
+                atLeast: 1),
             TagFreshness = section.Read(
                 "tagFreshness",
                 Kinds.Duration,

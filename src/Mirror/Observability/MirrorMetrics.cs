@@ -13,6 +13,7 @@ public sealed class MirrorMetrics : IDisposable
     private readonly Meter _meter = new(MeterName);
     private readonly Counter<long> _cacheRequests;
     private readonly Counter<long> _upstreamRequests;
+    private readonly Counter<long> _refusedTags;
     private readonly Counter<long> _downloads;
     private readonly Counter<long> _downloadedBytes;
     private readonly Counter<long> _servedBytes;
@@ -23,6 +24,8 @@ public sealed class MirrorMetrics : IDisposable
     {
         _cacheRequests = _meter.CreateCounter<long>("mirror.cache.requests", "{request}", "Requests for content, by kind and where the answer came from.");
         _upstreamRequests = _meter.CreateCounter<long>("mirror.upstream.requests", "{request}", "Requests to upstreams, by registry, operation and outcome.");
+        _refusedTags = _meter.CreateCounter<long>(
+            "mirror.upstream.refused", "{request}", "Questions about cached tags that an upstream refused to answer (401, 403), by registry.");
         _downloads = _meter.CreateCounter<long>("mirror.downloads", "{download}", "Blobs fetched from upstreams, by registry and outcome.");
         _downloadedBytes = _meter.CreateCounter<long>("mirror.downloads.size", "By", "Bytes of blobs received from upstreams.");
         _servedBytes = _meter.CreateCounter<long>("mirror.served.size", "By", "Bytes of blobs sent to clients, by where they came from.");
@@ -36,6 +39,8 @@ public sealed class MirrorMetrics : IDisposable
 
     public void UpstreamRequest(string registry, string operation, string outcome) =>
         _upstreamRequests.Add(1, new("registry", registry), new("operation", operation), new("outcome", outcome));
+
+    public void CachedTagRefused(string registry) => _refusedTags.Add(1, new KeyValuePair<string, object?>("registry", registry));
 
     /// <param name="read">Each registry that has said how many requests are left to us, and how many.</param>
     public void ObserveRateLimits(Func<IEnumerable<(string Registry, long Remaining)>> read) => _meter.CreateObservableGauge(

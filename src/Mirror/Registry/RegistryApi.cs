@@ -1,17 +1,25 @@
 using System.Data.Common;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Oci;
 
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API: door and route, then the endpoint. Whatever goes wrong inside becomes an error body if the response has not started,
-/// and otherwise a broken connection, which no client can take for a complete answer.
+/// The <c>/v2/</c> API: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
+/// has not started, and otherwise a broken connection, which no client can take for a complete answer.
 /// </summary>
 internal sealed partial class RegistryApi(
-    Doors doors, Loops loops, BlobEndpoint blobs, ManifestEndpoint manifests, ListingEndpoint listings, TimeProvider time, ILogger<RegistryApi> logger)
+    Doors doors,
+    Loops loops,
+    ReadAccess access,
+    BlobEndpoint blobs,
+    ManifestEndpoint manifests,
+    ListingEndpoint listings,
+    TimeProvider time,
+    ILogger<RegistryApi> logger)
 {
     public async Task HandleAsync(HttpContext http)
     {
@@ -83,22 +91,33 @@ internal sealed partial class RegistryApi(
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
             Route.Catalog => CatalogAsync(http, entrance),
-            Route.Tags(var name) => InRepositoryAsync(http, entrance, name, repository => listings.TagsAsync(http, repository, name)),
-            Route.Referrers(var name, var subject) =>
-                InRepositoryAsync(http, entrance, name, repository => listings.ReferrersAsync(http, repository, subject)),
-            Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, repository =>
+            Route.Tags(var name) => InRepositoryAsync(
+                http, entrance, name, new RepositoryContent.OfTags(), repository => listings.TagsAsync(http, repository, name)),
+            Route.Referrers(var name, var subject) => InRepositoryAsync(
+                http,
+                entrance,
+                name,
+                new RepositoryContent.OfManifest(subject),
+                repository => listings.ReferrersAsync(http, repository, subject)),
+            Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, new RepositoryContent.OfBlob(digest), repository =>
                 head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
-            Route.Manifest(var name, var reference) => InRepositoryAsync(http, entrance, name, repository =>
-                head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
+            Route.Manifest(var name, var reference) => InRepositoryAsync(
+                http,
+                entrance,
+                name,
+                new RepositoryContent.OfManifest(reference),
+                repository => head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }
 
-    private Task InRepositoryAsync(HttpContext http, Entrance entrance, RepositoryName name, Func<UpstreamRepository, Task> answer)
+    private async Task InRepositoryAsync(
+        HttpContext http, Entrance entrance, RepositoryName name, RepositoryContent wanted, Func<UpstreamRepository, Task> answer)
     {
         if (doors.Find(entrance, name) is not { } repository)
         {
-            return NoRegistryAsync(http, entrance);
+            await NoRegistryAsync(http, entrance);
+            return;
         }
 
         if (entrance.Namespace is { } ns && doors.FindNamespace(ns) == repository.Upstream)
@@ -106,7 +125,9 @@ internal sealed partial class RegistryApi(
             RegistryHeaders.AddNamespace(http.Response, ns);
         }
 
-        return answer(repository);
+        await (await access.FindRefusalAsync(http, repository, wanted) is { } refusal
+            ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
+            : answer(repository));
     }
 
     private Task CatalogAsync(HttpContext http, Entrance entrance)

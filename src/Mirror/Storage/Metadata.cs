@@ -14,7 +14,7 @@ public sealed record RepositoryKey(string Registry, RepositoryName Name)
 
 /// <summary>A repository refers to some content.</summary>
 /// <param name="Descriptor">What it refers to.</param>
-/// <param name="Held">Whether its registry itself gave us the content or confirmed that it has it.</param>
+/// <param name="Held">Whether its registry itself gave us the content or confirmed that it has it, but not through a private repository.</param>
 /// <param name="Blob">The content, where it is here.</param>
 public sealed record Link(Descriptor Descriptor, bool Held, BlobRecord? Blob);
 
@@ -41,6 +41,12 @@ public sealed record HeldContent(string? Registry, bool AreManifests, long Count
 /// <param name="Tag">The tag.</param>
 /// <param name="SaidAt">When it was asked: the answer may be older than one to a later question.</param>
 public sealed record TagSighting(Tag Tag, DateTimeOffset SaidAt);
+
+/// <summary>A repository with cached tags.</summary>
+/// <param name="Shown">Its name in the list that was asked for.</param>
+/// <param name="Key">The repository.</param>
+/// <param name="IsPublic">Whether upstream has said that everybody may read it.</param>
+public sealed record CatalogEntry(string Shown, RepositoryKey Key, bool IsPublic);
 
 /// <summary>
 /// What the store knows about its content: repositories, links, tags. Reads are synchronous, a few microseconds each, and never wait for
@@ -88,7 +94,8 @@ public sealed class Metadata : IAsyncDisposable
     /// <summary>Whether a repository refers to some content, and whether that is here: all a read needs to know, in one look.</summary>
     public Link? FindLink(RepositoryKey repository, Digest digest) => _readers.Read(session => session.FindOne(
         """
-        SELECT l.media_type, l.size, EXISTS (SELECT 1 FROM holdings h WHERE h.registry = $1 AND h.digest = $3), b.size, b.checksums
+        SELECT l.media_type, l.size, EXISTS (SELECT 1 FROM holdings h WHERE h.holder IN ($1, $1 || '/' || $2) AND h.digest = $3),
+            b.size, b.checksums
         FROM links l LEFT JOIN blobs b ON b.digest = l.digest
         WHERE l.repository = (SELECT id FROM repositories WHERE registry = $1 AND name = $2) AND l.digest = $3
         """,
@@ -127,11 +134,12 @@ public sealed class Metadata : IAsyncDisposable
     /// <summary>How much each registry has given us; null is all of them together, where shared content counts once.</summary>
     public IReadOnlyList<HeldContent> MeasureContent() => _readers.Read(session => session.List(
         $"""
-        WITH manifests AS MATERIALIZED (SELECT DISTINCT digest FROM links WHERE media_type IN ({ManifestTypes}))
+        WITH manifests AS MATERIALIZED (SELECT DISTINCT digest FROM links WHERE media_type IN ({ManifestTypes})),
+            held AS MATERIALIZED (SELECT DISTINCT substr(holder, 1, instr(holder || '/', '/') - 1) AS registry, digest FROM holdings)
         SELECT NULL, m.digest IS NOT NULL, count(*), sum(b.size) FROM blobs b LEFT JOIN manifests m ON m.digest = b.digest GROUP BY 2
         UNION ALL
         SELECT h.registry, m.digest IS NOT NULL, count(*), sum(b.size)
-        FROM holdings h JOIN blobs b ON b.digest = h.digest LEFT JOIN manifests m ON m.digest = h.digest GROUP BY 1, 2
+        FROM held h JOIN blobs b ON b.digest = h.digest LEFT JOIN manifests m ON m.digest = h.digest GROUP BY 1, 2
         ORDER BY 1, 2
         """,
         row => new HeldContent(row.IsDBNull(0) ? null : row.GetString(0), row.GetBoolean(1), row.GetInt64(2), row.GetInt64(3))));
@@ -140,37 +148,74 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="registry">Whose, by their names there; or null for those of all registries, by their full names.</param>
     /// <param name="n">How many.</param>
     /// <param name="last">The last name of the page before.</param>
-    public IReadOnlyList<string> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
+    public IReadOnlyList<CatalogEntry> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
         """
-        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown FROM repositories
+        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
+        FROM repositories
         WHERE ($1 IS NULL OR registry = $1) AND shown > $2 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
         ORDER BY shown LIMIT $3
         """,
-        row => row.GetString(0), registry, last ?? "", n));
+        row => new CatalogEntry(
+            row.GetString(0), new RepositoryKey(row.GetString(1), RepositoryName.Parse(row.GetString(2))), row.GetBoolean(3)),
+        registry, last ?? "", n));
+
+    /// <summary>When upstream last said that everybody may read a repository; null where it never did, or has taken it back.</summary>
+    public DateTimeOffset? FindPublic(RepositoryKey repository) => _readers.Read(session => session.FindOne<DateTimeOffset?>(
+        "SELECT public_at FROM repositories WHERE registry = $1 AND name = $2 AND public_at IS NOT NULL",
+        row => DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(0)),
+        repository.Registry, repository.Name.ToString()));
+
+    /// <summary>Whether there is content of a registry that one of its repositories alone vouches for.</summary>
+    public bool HasPrivate(string registry) => _readers.Read(session => session.FindOne(
+        "SELECT EXISTS (SELECT 1 FROM holdings WHERE holder > $1 || '/' AND holder < $1 || '0')", row => row.GetBoolean(0), registry));
+
+    /// <summary>Upstream says that everybody may read a repository.</summary>
+    public Task RecordPublicAsync(RepositoryKey repository, DateTimeOffset saidAt) => _writer.WriteAsync(session =>
+    {
+        var id = GetId(session, repository);
+        session.Execute("UPDATE repositories SET public_at = $2 WHERE id = $1", id, saidAt.ToUnixTimeMilliseconds());
+        return NoChange;
+    });
+
+    /// <summary>Upstream says that not everybody may read a repository.</summary>
+    public Task RemovePublicAsync(RepositoryKey repository) => _writer.WriteAsync(session =>
+    {
+        session.Execute(
+            "UPDATE repositories SET public_at = NULL WHERE registry = $1 AND name = $2", repository.Registry, repository.Name.ToString());
+        return NoChange;
+    });
 
     /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
-    public Task RecordBlobAsync(RepositoryKey repository, BlobRecord blob) => _writer.WriteAsync(session =>
+    /// <param name="repository">Whose blob it is.</param>
+    /// <param name="isGuarded">
+    /// Whether the registry may give us what it does not give everybody: then a repository that is not public vouches for itself alone.
+    /// </param>
+    /// <param name="blob">Its published bytes.</param>
+    public Task RecordBlobAsync(RepositoryKey repository, bool isGuarded, BlobRecord blob) => _writer.WriteAsync(session =>
     {
         InsertBlob(session, blob);
-        return Vouch(session, repository, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+        return Vouch(session, repository, isGuarded, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
     });
 
     /// <summary>The registry has confirmed that it has content that is here, and that <paramref name="repository"/> refers to it.</summary>
-    public Task RecordConfirmedAsync(RepositoryKey repository, Descriptor content) =>
-        _writer.WriteAsync(session => Vouch(session, repository, content));
+    public Task RecordConfirmedAsync(RepositoryKey repository, bool isGuarded, Descriptor content) =>
+        _writer.WriteAsync(session => Vouch(session, repository, isGuarded, content));
 
     /// <summary>
     /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too, but
     /// for foreign layers: no registry checks that those exist, so their names say nothing.
     /// </summary>
     /// <param name="repository">Whose manifest it is.</param>
+    /// <param name="isGuarded">As with <see cref="RecordBlobAsync"/>.</param>
     /// <param name="manifest">The manifest.</param>
     /// <param name="blob">Its published bytes.</param>
     /// <param name="tags">Tags that upstream says point to it.</param>
-    public Task RecordManifestAsync(RepositoryKey repository, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) => _writer.WriteAsync(session =>
+    public Task RecordManifestAsync(
+        RepositoryKey repository, bool isGuarded, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) =>
+        _writer.WriteAsync(session =>
     {
         InsertBlob(session, blob);
-        var changes = Vouch(session, repository, manifest.Descriptor);
+        var changes = Vouch(session, repository, isGuarded, manifest.Descriptor);
         var id = GetId(session, repository);
         var view = manifest.View();
         foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
@@ -231,17 +276,21 @@ public sealed class Metadata : IAsyncDisposable
         blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
 
     /// <summary>Links content that the registry itself has given or confirmed.</summary>
-    private List<RefChange> Vouch(SqlSession session, RepositoryKey repository, Descriptor content)
+    private List<RefChange> Vouch(SqlSession session, RepositoryKey repository, bool isGuarded, Descriptor content)
     {
         var changes = new List<RefChange>();
-        if (InsertLink(session, GetId(session, repository), content, replace: MediaTypes.IsManifest(content.MediaType)))
+        var id = GetId(session, repository);
+        if (InsertLink(session, id, content, replace: MediaTypes.IsManifest(content.MediaType)))
         {
             changes.Add(Change("link", repository) with { Digest = content.Digest.ToString(), MediaType = content.MediaType, Size = content.Size });
         }
 
-        if (session.Execute("INSERT INTO holdings (registry, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", repository.Registry, content.Digest.ToString()) > 0)
+        var alone = isGuarded && session.FindOne("SELECT public_at IS NULL FROM repositories WHERE id = $1", row => row.GetBoolean(0), id);
+        var holder = alone ? repository.ToString() : repository.Registry;
+        var digest = content.Digest.ToString();
+        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest) > 0)
         {
-            changes.Add(Change("hold", repository) with { Repository = null, Digest = content.Digest.ToString() });
+            changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest });
         }
 
         return changes;

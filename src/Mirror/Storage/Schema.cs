@@ -1,9 +1,12 @@
 namespace Mirror.Storage;
 
-/// <summary>The tables of <c>mirror.db</c>. Everything in them can be made again from the published files and the journal.</summary>
+/// <summary>
+/// The tables of <c>mirror.db</c>. Everything in them can be made again from the published files and the journal, or is an upstream's word
+/// that it gives again when it is asked.
+/// </summary>
 internal static class Schema
 {
-    private const int Version = 1;
+    private const int Version = 2;
 
     private const string Tables = """
         -- Published content, manifests too.
@@ -14,9 +17,10 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE repositories (
-            id       INTEGER PRIMARY KEY,
-            registry TEXT NOT NULL,          -- the registry's name in the configuration
-            name     TEXT NOT NULL,
+            id        INTEGER PRIMARY KEY,
+            registry  TEXT NOT NULL,         -- the registry's name in the configuration
+            name      TEXT NOT NULL,
+            public_at INTEGER,               -- when upstream last said that everybody may read it; milliseconds since 1970
             UNIQUE (registry, name)
         ) STRICT;
 
@@ -32,9 +36,9 @@ internal static class Schema
         -- "This registry itself gave us this content, or confirmed that it has it." A manifest can refer to anything; without this, one that
         -- refers to another registry's private blob would open it.
         CREATE TABLE holdings (
-            registry TEXT NOT NULL,
-            digest   TEXT NOT NULL,
-            PRIMARY KEY (registry, digest)
+            holder TEXT NOT NULL,            -- the registry; or registry/name, where not everybody may read that repository
+            digest TEXT NOT NULL,
+            PRIMARY KEY (holder, digest)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE tags (
@@ -44,6 +48,11 @@ internal static class Schema
             checked_at INTEGER NOT NULL,     -- when upstream last said so; milliseconds since 1970
             PRIMARY KEY (repository, name)
         ) STRICT, WITHOUT ROWID;
+        """;
+
+    private const string FromVersion1 = """
+        ALTER TABLE repositories ADD COLUMN public_at INTEGER;
+        ALTER TABLE holdings RENAME COLUMN registry TO holder;
         """;
 
     /// <exception cref="StoreException">The database was made by a newer version.</exception>
@@ -58,10 +67,10 @@ internal static class Schema
             throw new StoreException($"mirror.db has version {version}, and this program knows versions up to {Version}: use a newer program");
         }
 
-        if (version == 0)
+        if (version < Version)
         {
             session.Execute("BEGIN IMMEDIATE");
-            session.Execute(Tables);
+            session.Execute(version == 0 ? Tables : FromVersion1);
             session.Execute($"PRAGMA user_version = {Version}");
             session.Execute("COMMIT");
         }

@@ -35,7 +35,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 
     /// <summary>A mirror whose default registry, under the name of Docker Hub, is <paramref name="upstream"/>.</summary>
     /// <param name="upstream">Where that registry really is.</param>
-    /// <param name="credentials">For upstream. The password is given in a file.</param>
+    /// <param name="credentials">For upstream, and all that they can read is for everybody. The password is given in a file.</param>
     /// <param name="tagFreshness">As it is written in the configuration.</param>
     /// <param name="level">Of the log.</param>
     /// <param name="ghcr">Where the registry under the name of <c>ghcr.io</c> really is, if there is to be one.</param>
@@ -48,7 +48,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         Uri? ghcr = null,
         string? dataPath = null)
     {
-        var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password";
+        var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password, share: all";
         var hub = $"docker.io: {{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}";
         var mirror = new MirrorProcess(ghcr is null ? hub : $"{hub}, ghcr.io: {{ url: {ghcr} }}", level, dataPath);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);

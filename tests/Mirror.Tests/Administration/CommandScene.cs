@@ -46,14 +46,7 @@ internal sealed class CommandScene : IAsyncDisposable
     {
         var scene = new CommandScene(await FakeRegistry.StartAsync());
         scene.DataPath = scene._folder.Combine(data);
-        var other = lab is null ? "" : $"lab: {{ url: {lab.Url} }}";
-        await File.WriteAllTextAsync(scene.ConfigurationFile, $$"""
-            server: { listen: 127.0.0.1:0 }
-            storage: { path: {{data}} }
-            registries:
-              docker.io: { url: {{scene.Upstream.Url}}, default: true{{options}} }
-              {{other}}
-            """);
+        await scene.ConfigureAsync(options, lab is null ? "" : $"lab: {{ url: {lab.Url} }}");
         if (serving)
         {
             await scene.ServeAsync();
@@ -69,6 +62,14 @@ internal sealed class CommandScene : IAsyncDisposable
     }
 
     public async Task ServeAsync() => _server ??= await MirrorServer.StartAsync(Configuration(), Log, TimeProvider.System);
+
+    /// <summary>Starts the server again with other options of the registry.</summary>
+    public async Task ReconfigureAsync(string options)
+    {
+        await StopServingAsync();
+        await ConfigureAsync(options, other: "");
+        await ServeAsync();
+    }
 
     public async Task StopServingAsync()
     {
@@ -138,6 +139,14 @@ internal sealed class CommandScene : IAsyncDisposable
         using var answer = await http.SendAsync(request);
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
     }
+
+    private Task ConfigureAsync(string options, string other) => File.WriteAllTextAsync(ConfigurationFile, $$"""
+        server: { listen: 127.0.0.1:0 }
+        storage: { path: {{Path.GetFileName(DataPath)}} }
+        registries:
+          docker.io: { url: {{Upstream.Url}}, default: true{{options}} }
+          {{other}}
+        """);
 
     public async ValueTask DisposeAsync()
     {

@@ -91,4 +91,34 @@ public sealed class RefreshTests
         Assert.Equal(2, none.Error.TrimEnd().Split('\n').Length);
         await scene.GetExactlyAsync(Path, Old.Manifest);
     }
+
+    [Fact]
+    public async Task What_is_here_of_an_offline_registry_is_not_asked_about_and_stays()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        scene.Upstream.Add(CommandScene.Repository, Old, "3.20");
+        await scene.GetExactlyAsync(Path, Old.Manifest);
+        await scene.ReconfigureAsync(", offline: true");
+
+        var run = await scene.RunAsync("refresh", "alpine:3.20");
+
+        Assert.Equal((1, ""), (run.Code, run.Output));
+        Assert.Contains("offline", run.Error, StringComparison.Ordinal);
+        await scene.GetExactlyAsync(Path, Old.Manifest);
+    }
+
+    [Theory]
+    [InlineData("refresh")]
+    [InlineData("warm")]
+    public async Task What_may_not_be_pulled_through_is_not_for_commands_either(string command)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true, options: ", allow: [\"team/**\"]");
+        scene.Upstream.Add(CommandScene.Repository, Old, "3.20");
+
+        var run = await scene.RunAsync(command, "alpine:3.20");
+
+        Assert.Equal((1, ""), (run.Code, run.Output));
+        Assert.Contains("does not include library/alpine", run.Error, StringComparison.Ordinal);
+        Assert.Empty(scene.Upstream.Requests);
+    }
 }

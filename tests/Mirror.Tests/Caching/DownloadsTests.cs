@@ -22,9 +22,10 @@ public sealed class DownloadsTests
         using var metrics = new MirrorMetrics();
         var time = new ManualTime();
         await using var store = Store.Open(folder.Path, time);
-        using var remote = new RemoteRegistry(new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, time);
-        var upstream = new Upstream(
-            remote, new Freshness(TimeSpan.Zero, TimeSpan.Zero), new BackgroundLimits(0, 0), metrics, NullLogger<Upstream>.Instance);
+        var options = new UpstreamOptions(
+            new RemoteRegistryOptions { Name = "docker.io", Url = registry.Url }, new Freshness(TimeSpan.Zero, TimeSpan.Zero));
+        using var remote = new RemoteRegistry(options.Remote, time);
+        var upstream = new Upstream(options, remote, everybody: null, metrics, NullLogger<Upstream>.Instance);
         var repository = new UpstreamRepository(upstream, name);
         var cached = new CacheStore(store, new StoreTrouble(metrics, time, NullLogger<StoreTrouble>.Instance));
 

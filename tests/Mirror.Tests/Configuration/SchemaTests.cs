@@ -21,7 +21,8 @@ public sealed class SchemaTests : IDisposable
         Assert.Equal(["server", "storage", "registries", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
-                "tagFreshness", "serveStale", "immutableTags", "finishAbandoned", "complete", "maxConnections", "bandwidth"],
+                "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",
+                "finishAbandoned", "complete", "maxConnections", "bandwidth"],
             Registry.EnumerateObject().Select(p => p.Name));
         Assert.All(Registry.EnumerateObject(), p => Assert.NotEmpty(p.Value.GetProperty("description").GetString()!));
     }

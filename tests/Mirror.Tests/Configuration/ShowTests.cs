@@ -19,6 +19,8 @@ public sealed class ShowTests
             username: me  # from HUB_USER
             password: "***"  # from HUB_TOKEN
             realms: auth.docker.io
+            share: public
+            offline: false
             tagFreshness: 90s
             serveStale: 30d
             finishAbandoned: 2GB

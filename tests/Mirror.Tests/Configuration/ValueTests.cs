@@ -263,6 +263,21 @@ public sealed class ValueTests
         Assert.Contains("is not a pattern for tags", Fault($"registries: {{ a: {{ immutableTags: ['{pattern}'], url: 'https://x' }} }}"), StringComparison.Ordinal);
 
     [Theory]
+    [InlineData("Library/*")]
+    [InlineData("team**")]
+    [InlineData("docker.io/")]
+    [InlineData("team-?")]
+    [InlineData("")]
+    public void A_pattern_that_no_repository_can_match_is_a_fault(string pattern) => Assert.EndsWith(
+        "is not a pattern for repositories: write library/alpine, library/* or team-*/**",
+        Fault($"registries: {{ a: {{ allow: ['{pattern}'], url: 'https://x' }} }}"),
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void Whoever_lists_what_is_allowed_lists_something() =>
+        Assert.Contains("registries.a.allow", Fault("registries: { a: { allow: [], url: 'https://x' } }"), StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("v*.*.*", "v1.2.3", true)]
     [InlineData("v*.*.*", "v1.2", false)]
     [InlineData("v*.*.*", "v1.2.3-rc.1", true)]

@@ -189,6 +189,24 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task A_database_of_the_first_version_is_gone_on_with()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        await scene.Mirror.RestartAsync(() =>
+        {
+            using var session = new SqlSession(Path.Combine(scene.Mirror.DataPath, "mirror.db"), readOnly: false);
+            session.Execute("ALTER TABLE repositories DROP COLUMN public_at");
+            session.Execute("ALTER TABLE holdings RENAME COLUMN holder TO registry");
+            session.Execute("PRAGMA user_version = 1");
+        });
+        await scene.Upstream.StopAsync();
+
+        await scene.PullAsync();
+    }
+
+    [Fact]
     public async Task Many_writes_at_once_are_all_kept_and_one_that_fails_fails_alone()
     {
         using var folder = new TemporaryDirectory();
@@ -199,8 +217,8 @@ public sealed class StoreTests
         {
             var blob = store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
             TagSighting Sighting(int i) => new(Tag.Parse($"t{i}"), DateTimeOffset.UnixEpoch);
-            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, parsed, blob, [Sighting(i)])).ToList();
-            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, parsed, blob, [Sighting(0)]);
+            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, isGuarded: false, parsed, blob, [Sighting(i)])).ToList();
+            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, isGuarded: false, parsed, blob, [Sighting(0)]);
             await Task.WhenAll(writes.Concat(Enumerable.Range(200, 200).Select(i => store.Metadata.RecordTagAsync(repository, Sighting(i), parsed.Digest))));
             await Assert.ThrowsAnyAsync<Exception>(() => failing);
         }

@@ -100,6 +100,13 @@ internal static class Kinds
         pattern => pattern.ToString(),
         () => Text(@"^[A-Za-z0-9_*?][A-Za-z0-9_.*?\-]{0,127}$"));
 
+    public static Kind<RepositoryPattern> RepositoryPattern { get; } = new(
+        text => Oci.RepositoryPattern.TryParse(text, out var pattern)
+            ? Parsed.Right(pattern)
+            : Parsed.Wrong<RepositoryPattern>("is not a pattern for repositories: write library/alpine, library/* or team-*/**"),
+        pattern => pattern.ToString(),
+        () => Text(@"^[a-z0-9*][a-z0-9._*\-]*(/[a-z0-9*][a-z0-9._*\-]*)*$"));
+
     // A colon ends the name in an Authorization header (RFC 7617, section 2).
     public static Kind<string> Username { get; } = new(
         text => text.Length == 0 ? Parsed.Wrong<string>("is empty: write a name, or remove the key")
