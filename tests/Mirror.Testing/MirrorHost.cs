@@ -53,8 +53,8 @@ public sealed class MirrorHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Without completion: most tests count or script what upstream is asked for, and their client is not to meet another. Tests about completion
-    /// turn it on.
+    /// Without completion: most tests count or script what upstream is asked for, and their client is not to meet another. Tests about
+    /// completion turn it on.
     /// </summary>
     public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url, Complete = 0 };
 

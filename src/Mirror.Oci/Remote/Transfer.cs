@@ -6,7 +6,7 @@ public enum TransferPriority
     /// <summary>Somebody waits for it.</summary>
     Client,
 
-    /// <summary>Somebody will probably ask for it: the rest of an image, one that is warmed, what clients asked for who have left.</summary>
+    /// <summary>Somebody will probably ask for it: the rest of an image, one that is warmed, what clients have left behind.</summary>
     Completion,
 }
 

@@ -72,8 +72,8 @@ internal sealed partial class BlobDownload(
     {
         get
         {
-            var isOpened = _opened.Task is { IsCompletedSuccessfully: true, Result: RemoteAnswer<BlobSize>.Found };
-            return (isOpened ? ((RemoteAnswer<BlobSize>.Found)_opened.Task.Result).Content.Bytes : announcedSize) - Written;
+            var opened = _opened.Task.IsCompleted ? _opened.Task.Result as RemoteAnswer<BlobSize>.Found : null;
+            return (opened?.Content.Bytes ?? announcedSize) - Written;
         }
     }
 

@@ -33,9 +33,14 @@ internal sealed class ImagesRead(int limit)
                 return false;
             }
 
-            _byUse.Remove(node);
-            _byUse.AddFirst(node);
-            LeadTo(node.Value);
+            // All of the last one's layers lead to it already.
+            if (_byUse.First != node)
+            {
+                _byUse.Remove(node);
+                _byUse.AddFirst(node);
+                LeadTo(node.Value);
+            }
+
             return true;
         }
     }
