@@ -9,65 +9,26 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Administration;
-using Mirror.Caching;
 using Mirror.Configuration;
-using Mirror.Observability;
-using Mirror.Oci.Remote;
-using Mirror.Registry;
 using Mirror.Storage;
 
 namespace Mirror;
 
-/// <summary>The server, put together: store, upstreams, caches, the registry API, and the web server in front of them.</summary>
+/// <summary>The server: the store, what answers requests, and the web server in front of it.</summary>
 public sealed partial class MirrorServer : IAsyncDisposable
 {
     private readonly WebApplication _web;
-    private readonly PullThrough _cache;
-    private readonly Store _store;
-    private readonly MirrorMetrics _metrics;
+    private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
-    private readonly AdministrationApi _administration;
+    private readonly Store _store;
 
-    private MirrorServer(
-        MirrorConfiguration configuration,
-        Store store,
-        AdministrationSocket? socket,
-        ILoggerFactory loggers,
-        TimeProvider time,
-        NamesReader namesReader)
+    private MirrorServer(WebApplication web, MirrorApplication application, AdministrationSocket? socket, Store store)
     {
-        _store = store;
+        _web = web;
+        _application = application;
         _socket = socket;
-        _metrics = new MirrorMetrics();
-        var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
-        var loops = new Loops();
-        _cache = new PullThrough(
-            configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
-        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]);
-        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
-        var api = new RegistryApi(
-            doors,
-            loops,
-            access,
-            new BlobEndpoint(_cache.Blobs, _metrics),
-            new ManifestEndpoint(_cache.Tags),
-            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata, access),
-            time,
-            loggers.CreateLogger<RegistryApi>());
-        var health = new HealthEndpoint(store.Metadata, trouble);
-
-        _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
-
-        _web = BuildWeb(configuration.Server, socket, loggers);
-        // The listener decides which API it is, and nothing that a request says.
-        _web.Run(http => http.Features.Get<AdministrationSocket>() is not null
-            ? _administration.HandleAsync(http)
-            : http.Request.Path.Value switch
-            {
-                "/healthz" => HealthEndpoint.HealthAsync(http),
-                "/readyz" => health.ReadyAsync(http),
-                _ => api.HandleAsync(http),
-            });
+        _store = store;
+        _web.Run(_application.HandleAsync);
     }
 
     /// <summary>Where it listens, with the ports that were chosen where 0 was asked for.</summary>
@@ -101,7 +62,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
             () => GetSocket(configuration.Storage.Path));
 
     /// <summary>Waits until no command is being answered.</summary>
-    public Task WaitForCommandsAsync() => _administration.WaitUntilIdleAsync();
+    public Task WaitForCommandsAsync() => _application.WaitForCommandsAsync();
 
     /// <summary>Accepts nothing more, and lets what is running finish until <paramref name="patience"/> ends.</summary>
     public Task StopAsync(CancellationToken patience) => _web.StopAsync(patience);
@@ -110,11 +71,10 @@ public sealed partial class MirrorServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _web.StopAsync(new CancellationToken(canceled: true));
-        await _cache.DisposeAsync();
+        await _application.DisposeAsync();
         await _web.DisposeAsync();
         _socket?.Dispose();
         await _store.DisposeAsync();
-        _metrics.Dispose();
     }
 
     private static async Task<MirrorServer> StartAsync(
@@ -128,7 +88,11 @@ public sealed partial class MirrorServer : IAsyncDisposable
         MirrorServer server;
         try
         {
-            server = new MirrorServer(configuration, store, bind(), loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
+            var socket = bind();
+            // Each loads much code before it can be, and neither needs the other.
+            var building = Task.Run(() => BuildWeb(configuration.Server, socket, loggers));
+            var application = new MirrorApplication(configuration, store, loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
+            server = new MirrorServer(await building, application, socket, store);
         }
         catch
         {
@@ -173,37 +137,6 @@ public sealed partial class MirrorServer : IAsyncDisposable
             throw new StoreException($"the socket for commands can not be made: {e.Message.TrimEnd('.')}", e);
         }
     }
-
-    private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
-
-    private static UpstreamOptions OptionsOf(RegistryOptions registry, string via)
-    {
-        var remote = new RemoteRegistryOptions
-        {
-            Name = registry.Name,
-            Url = registry.Url,
-            Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
-            DockerConfig = registry.Credentials == CredentialSource.Docker ? DockerConfigPath() : null,
-            Realms = registry.Realms,
-            Via = via,
-            CertificateAuthorities = registry.CertificateAuthorities,
-            ClientCertificate = registry.ClientCertificate,
-            Proxy = registry.Proxy,
-            UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
-        };
-        return new UpstreamOptions(remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags })
-        {
-            SharesAll = registry.Share == Share.All,
-            IsOffline = registry.Offline,
-            Allow = registry.Allow,
-        };
-    }
-
-    private static string DockerConfigPath() => Path.Combine(
-        Environment.GetEnvironmentVariable("DOCKER_CONFIG") is { Length: > 0 } folder
-            ? folder
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker"),
-        "config.json");
 
     private static WebApplication BuildWeb(ServerOptions options, AdministrationSocket? socket, ILoggerFactory loggers)
     {

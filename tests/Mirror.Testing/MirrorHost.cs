@@ -37,8 +37,11 @@ public sealed class MirrorHost : IAsyncDisposable
     public Uri Url => _server!.Addresses[0];
 
     /// <summary>A mirror whose default registry is <paramref name="upstream"/>, under the name of Docker Hub.</summary>
-    public static Task<MirrorHost> StartAsync(FakeServer upstream) =>
-        StartAsync([Registry("docker.io", upstream) with { Default = true }]);
+    public static Task<MirrorHost> StartAsync(FakeServer upstream, Func<RegistryOptions, RegistryOptions>? configure = null)
+    {
+        var registry = Registry("docker.io", upstream) with { Default = true };
+        return StartAsync([configure?.Invoke(registry) ?? registry]);
+    }
 
     /// <param name="registries">What may be pulled through.</param>
     /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
@@ -49,7 +52,11 @@ public sealed class MirrorHost : IAsyncDisposable
         return host;
     }
 
-    public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url };
+    /// <summary>
+    /// Without completion: most tests count or script what upstream is asked for, and their client is not to meet another. Tests about
+    /// completion turn it on.
+    /// </summary>
+    public static RegistryOptions Registry(string name, FakeServer upstream) => new() { Name = name, Url = upstream.Url, Complete = 0 };
 
     /// <summary>The digests of all published content, read off the disk.</summary>
     public IReadOnlyList<Digest> Published() =>

@@ -1,3 +1,4 @@
+using Mirror.Configuration;
 using Mirror.Oci;
 
 namespace Mirror.Testing;
@@ -28,12 +29,16 @@ public sealed class Scene : IAsyncDisposable
 
     public string LayerPath => BlobPath(Image.Layer.Digest);
 
-    public static async Task<Scene> StartAsync(int layers = 1, int layerSize = 300_000)
+    /// <param name="layers">How many the image has.</param>
+    /// <param name="layerSize">Of each, in bytes.</param>
+    /// <param name="configure">Changes what the mirror is told of the upstream.</param>
+    public static async Task<Scene> StartAsync(
+        int layers = 1, int layerSize = 300_000, Func<RegistryOptions, RegistryOptions>? configure = null)
     {
         var image = TestImage.Create(layers, layerSize, seed: 1);
         var upstream = await FakeRegistry.StartAsync();
         upstream.Add(Repository, image, Tag);
-        return new Scene(upstream, await MirrorHost.StartAsync(upstream), image);
+        return new Scene(upstream, await MirrorHost.StartAsync(upstream, configure), image);
     }
 
     public static string ManifestPath(string reference) => $"/v2/{Repository}/manifests/{reference}";

@@ -19,6 +19,8 @@ public sealed class RemoteRegistry : IDisposable
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _transport;
     private readonly RequestSender _sender;
+    private readonly ConnectionSlots _connections;
+    private readonly Bandwidth? _bandwidth;
     private readonly Uri _api;
 
     public RemoteRegistry(RemoteRegistryOptions options, TimeProvider time)
@@ -29,6 +31,8 @@ public sealed class RemoteRegistry : IDisposable
         var credentials = new RegistryCredentials(options, time);
         var tokens = new BearerTokens(options, credentials, _transport, time);
         _sender = new RequestSender(options, _transport, new Authenticator(options, credentials, tokens), time);
+        _connections = new ConnectionSlots(options.MaxConnections);
+        _bandwidth = options.Bandwidth is { } bandwidth ? new Bandwidth(bandwidth, time) : null;
         _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
     }
 
@@ -36,6 +40,12 @@ public sealed class RemoteRegistry : IDisposable
 
     /// <summary>What the registry last said of our quota; null where it never did.</summary>
     public RateLimit? RateLimit => _sender.RateLimit;
+
+    /// <summary>Whether one more transfer for a client would have to wait for a connection.</summary>
+    public bool IsFull => _connections.IsFull;
+
+    /// <summary>A transfer for <see cref="OpenBlobAsync"/>, as often as that is called for it, one call after the other.</summary>
+    public Transfer StartTransfer(TransferPriority priority) => new(_connections, _bandwidth, priority);
 
     /// <summary>
     /// What a tag points to, or what a manifest is: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no
@@ -62,38 +72,29 @@ public sealed class RemoteRegistry : IDisposable
 
     /// <summary>
     /// Opens a blob from <paramref name="offset"/> on, up to its end or <paramref name="last"/>. What arrives is not verified: it may be
-    /// anything, of any length.
+    /// anything, of any length. Waits for a connection where too many blobs are being transferred, until the answer is disposed.
     /// </summary>
     public async Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
         RepositoryName repository,
         Digest digest,
         long offset,
+        Transfer transfer,
         CancellationToken cancellationToken,
         long? last = null,
         RemotePatience patience = RemotePatience.Retry)
     {
-        var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
+        var slot = await transfer.EnterAsync(cancellationToken);
+        RemoteAnswer<RemoteBlob>? answer = null;
+        try
         {
-            Patience = patience,
-            Range = offset > 0 || last is not null ? new RangeHeaderValue(offset, last) : null,
-        };
-        switch (await _sender.SendAsync(request, cancellationToken))
+            return answer = await RequestBlobAsync(repository, digest, offset, last, patience, slot, cancellationToken);
+        }
+        finally
         {
-            case RemoteAnswer<HttpResponseMessage>.Found(var response):
-                var start = response.StatusCode == HttpStatusCode.PartialContent ? response.Content.Headers.ContentRange?.From ?? -1 : 0;
-                if (start != 0 && start != offset)
-                {
-                    response.Dispose();
-                    return BadAnswer("answered another range than the one asked for");
-                }
-
-                var size = response.StatusCode == HttpStatusCode.PartialContent
-                    ? response.Content.Headers.ContentRange?.Length
-                    : response.Content.Headers.ContentLength;
-                return new RemoteBlob(await RemoteBody.OpenAsync(response, _options, _time, cancellationToken), start, size);
-
-            case var other:
-                return FailureOf(other);
+            if (answer is not RemoteAnswer<RemoteBlob>.Found)
+            {
+                slot.Dispose();
+            }
         }
     }
 
@@ -109,7 +110,7 @@ public sealed class RemoteRegistry : IDisposable
             return head;
         }
 
-        switch (await OpenBlobAsync(repository, digest, 0, cancellationToken))
+        switch (await RequestBlobAsync(repository, digest, 0, last: null, RemotePatience.Retry, slot: null, cancellationToken))
         {
             case RemoteAnswer<RemoteBlob>.Found(var blob):
                 await using (blob)
@@ -147,7 +148,45 @@ public sealed class RemoteRegistry : IDisposable
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
         GetPageAsync(repository, page, $"referrers/{subject}", Listings.ReadReferrers, cancellationToken);
 
-    public void Dispose() => _transport.Dispose();
+    public void Dispose()
+    {
+        _transport.Dispose();
+        _bandwidth?.Dispose();
+    }
+
+    private async Task<RemoteAnswer<RemoteBlob>> RequestBlobAsync(
+        RepositoryName repository,
+        Digest digest,
+        long offset,
+        long? last,
+        RemotePatience patience,
+        TransferSlot? slot,
+        CancellationToken cancellationToken)
+    {
+        var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
+        {
+            Patience = patience,
+            Range = offset > 0 || last is not null ? new RangeHeaderValue(offset, last) : null,
+        };
+        switch (await _sender.SendAsync(request, cancellationToken))
+        {
+            case RemoteAnswer<HttpResponseMessage>.Found(var response):
+                var start = response.StatusCode == HttpStatusCode.PartialContent ? response.Content.Headers.ContentRange?.From ?? -1 : 0;
+                if (start != 0 && start != offset)
+                {
+                    response.Dispose();
+                    return BadAnswer("answered another range than the one asked for");
+                }
+
+                var size = response.StatusCode == HttpStatusCode.PartialContent
+                    ? response.Content.Headers.ContentRange?.Length
+                    : response.Content.Headers.ContentLength;
+                return new RemoteBlob(await RemoteBody.OpenAsync(response, _options, _time, cancellationToken, slot), start, size);
+
+            case var other:
+                return FailureOf(other);
+        }
+    }
 
     private async Task<RemoteAnswer<BlobSize>> AskBlobSizeAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
     {

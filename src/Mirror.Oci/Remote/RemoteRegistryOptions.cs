@@ -42,6 +42,12 @@ public sealed record RemoteRegistryOptions
     /// <summary>The longest silence inside a body.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How many blobs are transferred at once.</summary>
+    public int MaxConnections { get; init; } = 64;
+
+    /// <summary>What all transfers of blobs together receive in a second, in bytes; null for as much as comes.</summary>
+    public long? Bandwidth { get; init; }
+
     /// <summary>What our requests add to <c>Via</c>, such as <c>1.1 name</c>; null for nothing.</summary>
     public string? Via { get; init; }
 

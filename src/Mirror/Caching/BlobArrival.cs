@@ -14,6 +14,7 @@ namespace Mirror.Caching;
 /// <param name="repository">Through which it is fetched.</param>
 /// <param name="digest">What is fetched.</param>
 /// <param name="announcedSize">Its size as a manifest has it, in bytes: another is refused, and what is sent behind it is not received.</param>
+/// <param name="transfer">Its place among the other transfers.</param>
 /// <param name="end">Behind the last byte that is wanted; null for the blob's end.</param>
 /// <param name="repeats">Whether what upstream sends once more, from the given offset on, is what it sent before.</param>
 /// <param name="time">The clock.</param>
@@ -22,6 +23,7 @@ internal sealed partial class BlobArrival(
     UpstreamRepository repository,
     Digest digest,
     long? announcedSize,
+    Transfer transfer,
     long? end,
     Func<long, ReadOnlyMemory<byte>, ValueTask<bool>> repeats,
     TimeProvider time,
@@ -94,7 +96,7 @@ internal sealed partial class BlobArrival(
     private async Task<RemoteFailure?> TryOpenAsync(RemotePatience patience, CancellationToken cancellationToken)
     {
         var last = end - 1;
-        switch (await repository.Upstream.OpenBlobAsync(repository.Name, digest, _position, last, patience, cancellationToken))
+        switch (await repository.Upstream.OpenBlobAsync(repository.Name, digest, _position, last, transfer, patience, cancellationToken))
         {
             case RemoteAnswer<RemoteBlob>.Found(var blob):
                 if (blob.Size is { } size && Size is { } expected && size != expected)

@@ -44,7 +44,12 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
 
     private int _parts;    // being sent now
 
-    public async Task<RemoteAnswer<BlobSource>> OpenAsync(UpstreamRepository repository, Digest digest, CancellationToken cancellationToken)
+    /// <param name="repository">Through which it is asked for.</param>
+    /// <param name="digest">The blob.</param>
+    /// <param name="priority">For whom. Only clients' requests are counted.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<RemoteAnswer<BlobSource>> OpenAsync(
+        UpstreamRepository repository, Digest digest, TransferPriority priority, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -60,7 +65,7 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
 
                 if (store.TryOpen(blob, out isGone) is { } published)
                 {
-                    metrics.CacheRequest("blob", "hit");
+                    Count(priority, "hit");
                     return new BlobSource.OnDisk(published);
                 }
 
@@ -70,7 +75,7 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
                 }
             }
 
-            if (await FollowAsync(repository, digest, link, evenIfHere: !isGone, cancellationToken) is { } answer)
+            if (await FollowAsync(repository, digest, link, priority, evenIfHere: !isGone, cancellationToken) is { } answer)
             {
                 return answer;
             }
@@ -106,17 +111,20 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         BlobSource.Downloading download, Digest digest, long start, long end, CancellationToken cancellationToken)
     {
         var isFar = start - download.Follower.Written > FarAhead && end - start <= LargestPart && end < download.Size;
-        if (!isFar || Volatile.Read(ref _parts) >= MaxParts)
+        var repository = download.Follower.Repository;
+        // Who would have to wait for a connection may as well wait for the download.
+        if (!isFar || Volatile.Read(ref _parts) >= MaxParts || repository.Upstream.IsFull)
         {
             return null;
         }
 
         Interlocked.Increment(ref _parts);
-        var repository = download.Follower.Repository;
         try
         {
-            if (await repository.Upstream.OpenBlobAsync(repository.Name, digest, start, end - 1, RemotePatience.Retry, cancellationToken)
-                is RemoteAnswer<RemoteBlob>.Found(var part))
+            var transfer = repository.Upstream.StartTransfer(TransferPriority.Client);
+            var answer = await repository.Upstream.OpenBlobAsync(
+                repository.Name, digest, start, end - 1, transfer, RemotePatience.Retry, cancellationToken);
+            if (answer is RemoteAnswer<RemoteBlob>.Found(var part))
             {
                 if (part.Offset == start)
                 {
@@ -177,13 +185,18 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
 
     /// <returns>Null where the blob has come to the store meanwhile.</returns>
     private async Task<RemoteAnswer<BlobSource>?> FollowAsync(
-        UpstreamRepository repository, Digest digest, Link? link, bool evenIfHere, CancellationToken cancellationToken)
+        UpstreamRepository repository,
+        Digest digest,
+        Link? link,
+        TransferPriority priority,
+        bool evenIfHere,
+        CancellationToken cancellationToken)
     {
         // That a manifest refers to it is not enough where another repository may be one that not everybody may read.
         var throughOthers = link is not null && (link.Held || !repository.Upstream.IsGuarded);
         while (true)
         {
-            var download = downloads.Follow(repository, digest, link?.Descriptor.Size, throughOthers, evenIfHere);
+            var download = downloads.Follow(repository, digest, link?.Descriptor.Size, priority, throughOthers, evenIfHere);
             if (download is DownloadAnswer.AlreadyHere)
             {
                 return null;
@@ -209,8 +222,16 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
                 continue;
             }
 
-            metrics.CacheRequest("blob", answer is RemoteAnswer<BlobSource>.Failed ? "failed" : "miss");
+            Count(priority, answer is RemoteAnswer<BlobSource>.Failed ? "failed" : "miss");
             return answer;
+        }
+    }
+
+    private void Count(TransferPriority priority, string outcome)
+    {
+        if (priority == TransferPriority.Client)
+        {
+            metrics.CacheRequest("blob", outcome);
         }
     }
 

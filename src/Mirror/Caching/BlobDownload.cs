@@ -8,14 +8,16 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>
-/// One running fetch of one blob. It belongs to nobody who follows it: they come, go and read at their own pace, and it runs to its end.
+/// One running fetch of one blob. It belongs to nobody who follows it: they come, go and read at their own pace, and it runs to its end,
+/// unless all of them have gone and <see cref="Downloads"/> decides otherwise.
 /// <code>
 ///             ┌─ wrong, the first time ─┐
 ///             ▼                         │
 /// asking ──► growing ───────────────────┴──► verified ──► published
 ///    │          │
 ///    ▼          ▼
-/// refused   failed: what is there is kept for the next attempt, unless it is wrong or can not be stored
+/// refused   failed: what is there is kept for the next attempt, unless it is wrong or can not be stored;
+///           or stopped, once nobody follows any more and too much is missing
 /// </code>
 /// Followers read the staged file behind the writer. They get its last byte when it is verified; publishing, which waits for the disk, is no
 /// concern of theirs. Where it can not be stored, each of them goes on by itself.
@@ -28,6 +30,7 @@ namespace Mirror.Caching;
 /// <param name="metrics">Counts it.</param>
 /// <param name="time">The clock.</param>
 /// <param name="loggers">Get an event at the end, and one for each break.</param>
+/// <param name="stop">Ends it; cancelled too when the mirror is stopping.</param>
 internal sealed partial class BlobDownload(
     UpstreamRepository repository,
     Digest digest,
@@ -36,10 +39,12 @@ internal sealed partial class BlobDownload(
     CacheStore store,
     MirrorMetrics metrics,
     TimeProvider time,
-    ILoggerFactory loggers)
+    ILoggerFactory loggers,
+    CancellationTokenSource stop)
 {
     private readonly TaskCompletionSource<RemoteAnswer<BlobSize>> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DownloadProgress _progress = new();
+    private readonly Transfer _transfer = repository.Upstream.StartTransfer(TransferPriority.Completion);
     private readonly ILogger<BlobDownload> _logger = loggers.CreateLogger<BlobDownload>();
     private readonly Lock _gate = new();
     private StagedBlob? _staged;
@@ -47,6 +52,9 @@ internal sealed partial class BlobDownload(
     private BlobStaging? _staging;
     private bool _contradicted;     // whether upstream has sent once more what it sent before, and differently
     private int _users = 1;         // the download itself, until its end
+    private int _clients;           // of the users
+    private bool _isFetched;        // nothing more is wanted of upstream
+    private bool _isStopped;
 
     public UpstreamRepository Repository => repository;
 
@@ -59,23 +67,61 @@ internal sealed partial class BlobDownload(
 
     public DownloadFailedException? Failure => _progress.Failure;
 
-    public BlobFollower Follow()
+    /// <summary>How much is still to be received, in bytes; null where nobody knows.</summary>
+    public long? Lacking
+    {
+        get
+        {
+            var opened = _opened.Task.IsCompleted ? _opened.Task.Result as RemoteAnswer<BlobSize>.Found : null;
+            return (opened?.Content.Bytes ?? announcedSize) - Written;
+        }
+    }
+
+    /// <summary>Whether something is being fetched that nobody waits for.</summary>
+    public bool IsAbandoned
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _users == 1 && !_isFetched && !_isStopped;
+            }
+        }
+    }
+
+    /// <summary>Whether it was stopped. It may not have ended yet, but nobody is to follow it any more.</summary>
+    public bool IsStopped
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isStopped;
+            }
+        }
+    }
+
+    /// <summary>It matters as much as whoever follows it.</summary>
+    public BlobFollower Follow(TransferPriority priority)
     {
         lock (_gate)
         {
             _users++;
+            _clients += priority == TransferPriority.Client ? 1 : 0;
+            Prioritize();
         }
 
-        return new BlobFollower(this);
+        return new BlobFollower(this, priority);
     }
 
     /// <summary>Fetches, verifies and publishes. Never throws: whatever happens is told to the followers and the log.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    public async Task RunAsync()
     {
         var started = time.GetTimestamp();
         try
         {
-            await FetchAsync(stopping);
+            await FetchAsync(stop.Token);
+            EndFetching();
             _progress.Verified();
             if (await store.TryPublishAsync(repository.Key, repository.Upstream.IsGuarded, _staged!))
             {
@@ -91,7 +137,8 @@ internal sealed partial class BlobDownload(
         }
         catch (OperationCanceledException)
         {
-            Fail(new DownloadFailedException(DownloadFault.Stopped, null, "the mirror is stopping"));
+            var why = IsStopped ? "nobody waits for it any more" : "the mirror is stopping";
+            Fail(new DownloadFailedException(DownloadFault.Stopped, null, why));
         }
         catch (Exception e)
         {
@@ -100,7 +147,21 @@ internal sealed partial class BlobDownload(
         finally
         {
             downloads.Forget(this);
-            Leave();
+            Leave(TransferPriority.Completion);
+        }
+    }
+
+    /// <summary>Ends it, unless it has been fetched already. What is there is kept.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            if (!_isFetched)
+            {
+                _isStopped = true;
+                // What hears of it does so on another thread, and not under this lock.
+                _ = stop.CancelAsync();
+            }
         }
     }
 
@@ -117,19 +178,46 @@ internal sealed partial class BlobDownload(
         repository, digest, part, _progress.GetRemains(part.Offset, file), time, loggers.CreateLogger<BlobArrival>(), cancellationToken);
 
     /// <summary>The last to leave closes the files.</summary>
-    public void Leave()
+    /// <param name="priority">As it was given when coming.</param>
+    public void Leave(TransferPriority priority)
     {
+        int left;
         lock (_gate)
         {
-            if (--_users > 0)
+            left = --_users;
+            _clients -= priority == TransferPriority.Client ? 1 : 0;
+            Prioritize();
+        }
+
+        if (left > 0)
+        {
+            if (left == 1)
             {
-                return;
+                downloads.StopIfAbandoned(this);
             }
+
+            return;
         }
 
         _staged?.Dispose();
         _former?.Dispose();
     }
+
+    /// <summary>One that was stopped may have been replaced already: only one of the two publishes.</summary>
+    private void EndFetching()
+    {
+        lock (_gate)
+        {
+            if (_isStopped)
+            {
+                throw new OperationCanceledException(stop.Token);
+            }
+
+            _isFetched = true;
+        }
+    }
+
+    private void Prioritize() => _transfer.Priority = _clients > 0 ? TransferPriority.Client : TransferPriority.Completion;
 
     private async Task FetchAsync(CancellationToken stopping)
     {
@@ -189,7 +277,7 @@ internal sealed partial class BlobDownload(
     }
 
     private BlobArrival NewArrival(long? size) =>
-        new(repository, digest, size, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
+        new(repository, digest, size, _transfer, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
 
     private void StageWhatIsLeft()
     {
@@ -286,7 +374,7 @@ internal sealed partial class BlobDownload(
         }
 
         downloads.Forget(this);
-        metrics.Downloaded(repository.Upstream.Name, "failed", _staged?.Length ?? 0);
+        metrics.Downloaded(repository.Upstream.Name, failure.Fault is DownloadFault.Stopped ? "stopped" : "failed", _staged?.Length ?? 0);
         if (!_opened.Task.IsCompleted && failure.Failure is { } refused)
         {
             // The upstream's refusal has been logged as such.
@@ -294,7 +382,15 @@ internal sealed partial class BlobDownload(
             return;
         }
 
-        LogFailed(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
+        if (failure.Fault is DownloadFault.Stopped)
+        {
+            LogStopped(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
+        }
+        else
+        {
+            LogFailed(digest, repository.Key, _staged?.Length ?? 0, failure.Message);
+        }
+
         _progress.Fail(failure);
 
         // Who can not have it from the store asks upstream by itself, and hears then whether there is such a blob.
@@ -318,6 +414,9 @@ internal sealed partial class BlobDownload(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Digest} for {Repository} came in pieces that do not fit together; it is fetched once more from its first byte")]
     private partial void LogAgain(Digest digest, RepositoryKey repository);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The download of {Digest} for {Repository} stopped after {Bytes} bytes: {Why}")]
+    private partial void LogStopped(Digest digest, RepositoryKey repository, long bytes, string why);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The download of {Digest} for {Repository} failed after {Bytes} bytes: {Why}")]
     private partial void LogFailed(Digest digest, RepositoryKey repository, long bytes, string why);

@@ -10,11 +10,12 @@ namespace Mirror.Caching;
 public sealed class BlobFollower : IAsyncDisposable
 {
     private readonly BlobDownload _download;
+    private readonly TransferPriority _priority;
     private SafeFileHandle? _file;    // read so far
     private DirectStream? _direct;
     private int _left;
 
-    internal BlobFollower(BlobDownload download) => _download = download;
+    internal BlobFollower(BlobDownload download, TransferPriority priority) => (_download, _priority) = (download, priority);
 
     /// <summary>Through which repository the blob is being fetched.</summary>
     public UpstreamRepository Repository => _download.Repository;
@@ -64,7 +65,7 @@ public sealed class BlobFollower : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _left, 1) == 0)
         {
-            _download.Leave();
+            _download.Leave(_priority);
             if (_direct is not null)
             {
                 await _direct.DisposeAsync();

@@ -10,6 +10,9 @@ namespace Mirror.Caching;
 /// </summary>
 public sealed class CacheStore(Store store, StoreTrouble trouble)
 {
+    /// <inheritdoc cref="StoreTrouble.Any"/>
+    public bool IsInTrouble => trouble.Any;
+
     public Link? FindLink(RepositoryKey repository, Digest digest)
     {
         try

@@ -63,7 +63,14 @@ internal sealed class DirectStream : IAsyncDisposable
         var hash = part.RunsToTheEnd ? Digest.Start(digest.Algorithm) : null;
         var from = hash is null ? part.Offset : HashRemains(hash, remains.File, Math.Min(remains.Written, part.Offset));
         var arrival = new BlobArrival(
-            repository, digest, part.Size, hash is null ? part.End : null, (_, _) => ValueTask.FromResult(true), time, logger);
+            repository,
+            digest,
+            part.Size,
+            repository.Upstream.StartTransfer(TransferPriority.Client),
+            hash is null ? part.End : null,
+            (_, _) => ValueTask.FromResult(true),
+            time,
+            logger);
         var direct = new DirectStream(repository, digest, arrival, hash);
         try
         {

@@ -14,7 +14,7 @@ public enum DownloadFault
     /// <summary>It can not be stored. Upstream still has it, and whoever waits for it can have it from there.</summary>
     Store,
 
-    /// <summary>It was ended by ourselves. What is there is good for the next attempt.</summary>
+    /// <summary>We ended it: the mirror is stopping, or nobody waits for it. What is there is good for the next attempt.</summary>
     Stopped,
 }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
 using Mirror.Oci;
+using Mirror.Oci.Remote;
 
 namespace Mirror.Caching;
 
@@ -31,17 +32,20 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
     /// <param name="repository">Through which it would be started.</param>
     /// <param name="digest">The blob.</param>
     /// <param name="announcedSize">Its size as a manifest has it, in bytes, if one has.</param>
+    /// <param name="priority">How much it matters to who follows.</param>
     /// <param name="throughOthers">Whether one that was started through another repository may be followed: the registry is giving the blob right now, so a repository of it that refers to the blob may.</param>
     /// <param name="evenIfHere">Whether the blob is wanted from upstream although the store has it: it can not be read.</param>
-    public DownloadAnswer Follow(UpstreamRepository repository, Digest digest, long? announcedSize, bool throughOthers, bool evenIfHere)
+    public DownloadAnswer Follow(
+        UpstreamRepository repository, Digest digest, long? announcedSize, TransferPriority priority, bool throughOthers, bool evenIfHere)
     {
         var key = (repository.Upstream.Name, digest);
         lock (_gate)
         {
-            if (_running.TryGetValue(key, out var running))
+            var isRunning = _running.TryGetValue(key, out var running);
+            if (isRunning && !running.Download.IsStopped)
             {
                 return throughOthers || running.Download.Repository == repository
-                    ? new DownloadAnswer.Following(running.Download.Follow())
+                    ? new DownloadAnswer.Following(running.Download.Follow(priority))
                     : new DownloadAnswer.OnlyThroughOthers();
             }
 
@@ -52,9 +56,10 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
             }
 
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
-            var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers);
-            var follower = download.Follow();
-            _running[key] = (download, Task.Run(() => download.RunAsync(_stopping.Token)));
+            var stop = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            var download = new BlobDownload(repository, digest, announcedSize, this, store, metrics, time, loggers, stop);
+            var follower = download.Follow(priority);
+            _running[key] = (download, Task.Run(() => RunAsync(download, isRunning ? running.Running : Task.CompletedTask, stop)));
             return new DownloadAnswer.Following(follower);
         }
     }
@@ -82,16 +87,54 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
         _stopping.Dispose();
     }
 
+    /// <summary>
+    /// A download has lost its last follower. It goes on as long as all such downloads of its registry together lack no more than the
+    /// registry's limit; where nobody knows what one lacks, it counts as all of that.
+    /// </summary>
+    internal void StopIfAbandoned(BlobDownload download)
+    {
+        lock (_gate)
+        {
+            // Somebody may have come meanwhile, and whoever comes does so under this lock.
+            if (!IsRunning(download) || !download.IsAbandoned)
+            {
+                return;
+            }
+
+            var upstream = download.Repository.Upstream;
+            var limit = upstream.FinishAbandoned;
+            var lacking = _running.Values.Select(running => running.Download)
+                .Where(other => other.Repository.Upstream == upstream && other.IsAbandoned)
+                .Sum(other => (decimal)(other.Lacking ?? Math.Max(limit, 1)));
+            if (lacking > limit)
+            {
+                download.Stop();
+            }
+        }
+    }
+
     /// <summary>A download is over: who asks from now on starts another.</summary>
     internal void Forget(BlobDownload download)
     {
-        var key = (download.Repository.Upstream.Name, download.Digest);
         lock (_gate)
         {
-            if (_running.TryGetValue(key, out var running) && running.Download == download)
+            if (IsRunning(download))
             {
-                _running.Remove(key);
+                _running.Remove((download.Repository.Upstream.Name, download.Digest));
             }
+        }
+    }
+
+    private bool IsRunning(BlobDownload download) =>
+        _running.TryGetValue((download.Repository.Upstream.Name, download.Digest), out var running) && running.Download == download;
+
+    /// <summary>Two downloads never write the same staged file: what was stopped ends first.</summary>
+    private static async Task RunAsync(BlobDownload download, Task former, CancellationTokenSource stop)
+    {
+        using (stop)
+        {
+            await former;
+            await download.RunAsync();
         }
     }
 }

@@ -48,6 +48,7 @@ public sealed class PullThrough : IAsyncDisposable
         Blobs = new BlobCache(cached, _downloads, metrics, loggers.CreateLogger<BlobCache>());
         WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
         Images = new CachedImages(store, _manifests);
+        Completion = new Completion(cached, WholeImage, loggers.CreateLogger<Completion>(), _stopping.Token);
         PublicRepositories = new PublicRepositories(cached, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
 
         RemoteRegistry Reach(RemoteRegistryOptions remote)
@@ -70,12 +71,15 @@ public sealed class PullThrough : IAsyncDisposable
 
     public CachedImages Images { get; }
 
+    public Completion Completion { get; }
+
     public PublicRepositories PublicRepositories { get; }
 
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await Completion.DrainAsync();
         await PublicRepositories.DrainAsync();
         await Referrers.DrainAsync();
         await Tags.DrainAsync();

@@ -55,6 +55,15 @@ public sealed partial class Upstream(
         return options.Allow.Count == 0;
     }
 
+    /// <inheritdoc cref="UpstreamOptions.FinishAbandoned"/>
+    public long FinishAbandoned => options.FinishAbandoned;
+
+    /// <summary>Up to which size, in bytes, its images are completed; 0 where there is nowhere to fetch anything from.</summary>
+    public long Complete => options.IsOffline ? 0 : options.Complete;
+
+    /// <inheritdoc cref="RemoteRegistry.IsFull"/>
+    public bool IsFull => remote.IsFull;
+
     public RateLimit? RateLimit => remote.RateLimit;
 
     /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>
@@ -67,10 +76,21 @@ public sealed partial class Upstream(
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, () => remote.GetManifestAsync(repository, reference, cancellationToken));
 
+    /// <inheritdoc cref="RemoteRegistry.StartTransfer"/>
+    public Transfer StartTransfer(TransferPriority priority) => remote.StartTransfer(priority);
+
     /// <summary>A blob from <paramref name="offset"/> on, up to and with <paramref name="last"/> if one is given.</summary>
     public Task<RemoteAnswer<RemoteBlob>> OpenBlobAsync(
-        RepositoryName repository, Digest digest, long offset, long? last, RemotePatience patience, CancellationToken cancellationToken) => ObserveAsync(
-        last is null ? "blob" : "blob-part", repository, () => remote.OpenBlobAsync(repository, digest, offset, cancellationToken, last, patience));
+        RepositoryName repository,
+        Digest digest,
+        long offset,
+        long? last,
+        Transfer transfer,
+        RemotePatience patience,
+        CancellationToken cancellationToken) => ObserveAsync(
+        last is null ? "blob" : "blob-part",
+        repository,
+        () => remote.OpenBlobAsync(repository, digest, offset, transfer, cancellationToken, last, patience));
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken) =>
         ObserveAsync("blob-head", repository, () => remote.HeadBlobAsync(repository, digest, cancellationToken));

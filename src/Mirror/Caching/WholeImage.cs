@@ -29,7 +29,8 @@ public sealed record ImageProgress(
 
 /// <summary>
 /// Fetches what an image still lacks: its manifest, its children's, configs and layers. All goes through the caches that clients go
-/// through, so running downloads are joined and nothing is fetched twice. What can not be had is no reason to leave the rest.
+/// through, so running downloads are joined and nothing is fetched twice; clients come first. What can not be had is no reason to leave
+/// the rest.
 /// </summary>
 public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCache blobs, Downloads downloads, TimeProvider time)
 {
@@ -149,7 +150,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
 
     private async Task FetchBlobAsync(UpstreamRepository repository, Descriptor blob, Tally tally, CancellationToken cancellationToken)
     {
-        var answer = await blobs.OpenAsync(repository, blob.Digest, cancellationToken);
+        var answer = await blobs.OpenAsync(repository, blob.Digest, TransferPriority.Completion, cancellationToken);
         await using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
         if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
         {

@@ -79,6 +79,18 @@ public sealed record RegistryOptions
     /// <summary>Tags that never move.</summary>
     public IReadOnlyList<TagPattern> ImmutableTags { get; init; } = [];
 
+    /// <summary>How many bytes all downloads together may still lack that go on although their clients have left.</summary>
+    public long FinishAbandoned { get; init; } = 2_000_000_000;
+
+    /// <summary>Up to which size, in bytes, an image is fetched whole when a client reads a layer of it.</summary>
+    public long Complete { get; init; } = 20_000_000_000;
+
+    /// <summary>How many blobs are transferred at once.</summary>
+    public int MaxConnections { get; init; } = 64;
+
+    /// <summary>In bytes per second, of all transfers of blobs together; null for as much as comes.</summary>
+    public long? Bandwidth { get; init; }
+
     internal static IReadOnlyList<RegistryOptions> ReadAll(ConfigurationSection root, IReadOnlyList<ListenAddress> own)
     {
         string? defaultName = null;
@@ -128,7 +140,7 @@ public sealed record RegistryOptions
             "passwordFile",
             Kinds.SecretFileIn(section.Folder),
             "A file that holds the password. A relative path starts at the configuration file's directory.");
-        var credentials = section.FindChoice(
+        var credentials = section.FindValue(
             "credentials",
             Kinds.Choice(("docker", CredentialSource.Docker)),
             "docker: as docker login has left them, in $DOCKER_CONFIG/config.json or ~/.docker/config.json and with credential helpers.");
@@ -187,6 +199,25 @@ public sealed record RegistryOptions
                 Kinds.TagPattern,
                 Defaults.ImmutableTags,
                 "Tags that never move (* is any text, ? one character): once here, the registry is not asked about them again."),
+            FinishAbandoned = section.Read(
+                "finishAbandoned",
+                Kinds.Size,
+                Defaults.FinishAbandoned,
+                "How much all downloads together may still lack that go on although their clients have left; 0 stops each at once."),
+            Complete = section.Read(
+                "complete",
+                Kinds.Size,
+                Defaults.Complete,
+                "Up to which size an image is fetched whole, behind the client that reads the first layer of it; 0 turns that off."),
+            MaxConnections = section.Read(
+                "maxConnections",
+                Kinds.CountTo(1000),
+                Defaults.MaxConnections,
+                "How many blobs are transferred from the registry at once."),
+            Bandwidth = section.FindValue(
+                "bandwidth",
+                Kinds.Bandwidth,
+                "How much all transfers from the registry together receive in a second. Default: as much as comes."),
         };
     }
 

@@ -30,7 +30,8 @@ internal sealed class DemoPull(Uri registry, TimeProvider time) : IDisposable
 
     private async Task<long> PullBlobAsync(RepositoryName repository, Descriptor expected, CancellationToken cancellationToken)
     {
-        await using var blob = ContentOf(await _registry.OpenBlobAsync(repository, expected.Digest, offset: 0, cancellationToken));
+        var transfer = _registry.StartTransfer(TransferPriority.Client);
+        await using var blob = ContentOf(await _registry.OpenBlobAsync(repository, expected.Digest, offset: 0, transfer, cancellationToken));
         using var hash = Digest.Start(expected.Digest.Algorithm);
         var buffer = ArrayPool<byte>.Shared.Rent(ChunkSize);
         var size = 0L;

@@ -23,6 +23,9 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
     private readonly Dictionary<StorePart, (string Why, DateTimeOffset LoggedAt)> _current = [];
     private volatile bool _any;
 
+    /// <summary>Whether there is something that the store could not do when it was last asked to.</summary>
+    public bool Any => _any;
+
     /// <summary>One line for each thing that can not be done; none where all is well.</summary>
     public IReadOnlyList<string> Describe()
     {

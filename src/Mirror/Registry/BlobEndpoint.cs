@@ -8,7 +8,7 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a blob (distribution spec, end-2).</summary>
-internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
+internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, MirrorMetrics metrics)
 {
     public async Task HeadAsync(HttpContext http, UpstreamRepository repository, Digest digest)
     {
@@ -42,12 +42,12 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
 
     private async Task AnswerAsync(HttpContext http, UpstreamRepository repository, Digest digest)
     {
-        switch (await blobs.OpenAsync(repository, digest, http.RequestAborted))
+        switch (await blobs.OpenAsync(repository, digest, TransferPriority.Client, http.RequestAborted))
         {
             case RemoteAnswer<BlobSource>.Found(var source):
                 await using (source)
                 {
-                    await SendAsync(http, digest, source);
+                    await SendAsync(http, repository, digest, source);
                 }
 
                 break;
@@ -58,7 +58,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         }
     }
 
-    private async Task SendAsync(HttpContext http, Digest digest, BlobSource source)
+    private async Task SendAsync(HttpContext http, UpstreamRepository repository, Digest digest, BlobSource source)
     {
         AddHeaders(http, digest);
         if (RegistryHeaders.IsNotModified(http.Request, digest))
@@ -86,6 +86,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
             return;
         }
 
+        completion.BlobRead(repository, digest);
         await (source switch
         {
             BlobSource.OnDisk(var blob) => SendPublishedAsync(http, blob, range),

@@ -6,7 +6,7 @@ using Mirror.Oci.Remote;
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a manifest (distribution spec, end-3). Bytes and media type are the upstream's, whatever the client accepts.</summary>
-internal sealed class ManifestEndpoint(TagCache tags)
+internal sealed class ManifestEndpoint(TagCache tags, Completion completion)
 {
     public async Task GetAsync(HttpContext http, UpstreamRepository repository, Reference reference)
     {
@@ -18,6 +18,8 @@ internal sealed class ManifestEndpoint(TagCache tags)
             case RemoteAnswer<Tagged<Manifest>>.Found(var (manifest, stale)):
                 if (Prepare(http, manifest.Descriptor, stale))
                 {
+                    // Before the client has it, and asks for what it says.
+                    completion.ManifestRead(repository, manifest);
                     await http.Response.BodyWriter.WriteAsync(manifest.Content, http.RequestAborted);
                 }
 

@@ -48,7 +48,7 @@ public sealed class RedirectTests
         scene.Registry.On(HttpMethod.Get, scene.Image.Layer.Digest).Do(Behaviour.RedirectTo(location));
 
         var failure = Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(
-            await scene.Client.OpenBlobAsync(RemoteScene.Repository, scene.Image.Layer.Digest, 0, CancellationToken.None)));
+            await scene.OpenLayerAsync(0)));
 
         Assert.Equal(UnavailableReason.Forbidden, failure.Reason);
     }
@@ -102,5 +102,5 @@ public sealed class RedirectTests
     }
 
     private static async Task<RemoteBlob> OpenAsync(RemoteScene scene) => Assert.IsType<RemoteAnswer<RemoteBlob>.Found>(
-        await scene.Client.OpenBlobAsync(RemoteScene.Repository, scene.Image.Layer.Digest, 0, CancellationToken.None)).Content;
+        await scene.OpenLayerAsync(0)).Content;
 }

@@ -45,7 +45,7 @@ public sealed class RemoteRegistryTests
         await using var scene = await RemoteScene.StartAsync();
         scene.Registry.On(HttpMethod.Get, scene.Image.Layer.Digest).Do(Behaviour.Status(206, "abc", ("Content-Range", "bytes 300-302/1000")));
 
-        var answer = await scene.Client.OpenBlobAsync(RemoteScene.Repository, scene.Image.Layer.Digest, 400, CancellationToken.None);
+        var answer = await scene.OpenLayerAsync(400);
 
         Assert.Equal(UnavailableReason.BadAnswer, Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(answer)).Reason);
     }
@@ -200,5 +200,5 @@ public sealed class RemoteRegistryTests
     }
 
     private static async Task<RemoteBlob> OpenAsync(RemoteScene scene, long offset) => Assert.IsType<RemoteAnswer<RemoteBlob>.Found>(
-        await scene.Client.OpenBlobAsync(RemoteScene.Repository, scene.Image.Layer.Digest, offset, CancellationToken.None)).Content;
+        await scene.OpenLayerAsync(offset)).Content;
 }

@@ -48,6 +48,13 @@ internal sealed class RemoteScene : IAsyncDisposable
 
     public Task<RemoteAnswer<Manifest>> GetManifestAsync() => Client.GetManifestAsync(Repository, Tag, CancellationToken.None);
 
+    public Task<RemoteAnswer<RemoteBlob>> OpenLayerAsync(long offset = 0) =>
+        OpenLayerAsync(Client.StartTransfer(TransferPriority.Client), offset);
+
+    public Task<RemoteAnswer<RemoteBlob>> OpenLayerAsync(
+        Transfer transfer, long offset = 0, CancellationToken cancellationToken = default) =>
+        Client.OpenBlobAsync(Repository, Image.Layer.Digest, offset, transfer, cancellationToken);
+
     /// <summary>The failure of an answer that should be one.</summary>
     public static RemoteFailure FailureOf<T>(RemoteAnswer<T> answer) => Assert.IsType<RemoteAnswer<T>.Failed>(answer).Failure;
 

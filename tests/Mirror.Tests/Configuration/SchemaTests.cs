@@ -21,7 +21,8 @@ public sealed class SchemaTests : IDisposable
         Assert.Equal(["server", "storage", "registries", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
-                "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags"],
+                "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",
+                "finishAbandoned", "complete", "maxConnections", "bandwidth"],
             Registry.EnumerateObject().Select(p => p.Name));
         Assert.All(Registry.EnumerateObject(), p => Assert.NotEmpty(p.Value.GetProperty("description").GetString()!));
     }
@@ -34,6 +35,8 @@ public sealed class SchemaTests : IDisposable
         Assert.Equal("info", level.GetProperty("default").GetString());
         Assert.Equal("""["debug","info","warn","error"]""", JsonSerializer.Serialize(level.GetProperty("anyOf")[0].GetProperty("enum")));
         Assert.False(Registry.GetProperty("default").GetProperty("default").GetBoolean());
+        Assert.Equal(64, Registry.GetProperty("maxConnections").GetProperty("default").GetInt32());
+        Assert.Equal("2GB", Registry.GetProperty("finishAbandoned").GetProperty("default").GetString());
         Assert.False(Registry.GetProperty("url").TryGetProperty("default", out _));
         Assert.False(_schema.RootElement.GetProperty("additionalProperties").GetBoolean());
 

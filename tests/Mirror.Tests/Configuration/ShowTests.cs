@@ -23,6 +23,9 @@ public sealed class ShowTests
             offline: false
             tagFreshness: 90s
             serveStale: 30d
+            finishAbandoned: 2GB
+            complete: 20GB
+            maxConnections: 64
         observability:
           log:
             level: info

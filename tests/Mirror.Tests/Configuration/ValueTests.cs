@@ -44,7 +44,8 @@ public sealed class ValueTests
             registries:
               ghcr.io:
               hub-lab: { url: "http://127.0.0.1:5001/", default: true, username: me, password: pw, realms: [Auth.example.com, "auth:8443"],
-                         tagFreshness: 0s, serveStale: 7d }
+                         tagFreshness: 0s, serveStale: 7d, finishAbandoned: 512MB, complete: 0,
+                         maxConnections: 8, bandwidth: 20MB }
             observability: { log: { level: warn, format: json } }
             """).Configuration;
 
@@ -56,7 +57,9 @@ public sealed class ValueTests
         var lab = configuration.Registries[1];
         Assert.Equal((new Uri("http://127.0.0.1:5001"), true, "me", "pw"), (lab.Url, lab.Default, lab.Username, lab.Password?.Reveal()));
         Assert.Equal(["auth.example.com", "auth:8443"], lab.Realms);
-        Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7)), (lab.TagFreshness, lab.ServeStale));
+        Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7), 512_000_000), (lab.TagFreshness, lab.ServeStale, lab.FinishAbandoned));
+        Assert.Equal((0, 8, 20_000_000), (lab.Complete, lab.MaxConnections, lab.Bandwidth));
+        Assert.Equal((64, null), (configuration.Registries[0].MaxConnections, configuration.Registries[0].Bandwidth));
     }
 
     [Theory]
@@ -90,6 +93,49 @@ public sealed class ValueTests
     {
         var shown = Load($"registries: {{ a: {{ tagFreshness: {milliseconds.Get}ms }} }}").ToYaml();
         return Load(shown).Configuration.Registries[0].TagFreshness == TimeSpan.FromMilliseconds(milliseconds.Get);
+    }));
+
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("0GB", 0)]
+    [InlineData("1B", 1)]
+    [InlineData("64KB", 64_000)]
+    [InlineData("512MB", 512_000_000)]
+    [InlineData("100GB", 100_000_000_000)]
+    [InlineData("2TB", 2_000_000_000_000)]
+    public void A_size_is_a_whole_number_and_a_unit(string text, long bytes) =>
+        Assert.Equal(bytes, OneRegistry($"finishAbandoned: {text}").FinishAbandoned);
+
+    [Theory]
+    [InlineData("5")]
+    [InlineData("GB")]
+    [InlineData("-1GB")]
+    [InlineData("1.5GB")]
+    [InlineData("5 GB")]
+    [InlineData("5gb")]
+    [InlineData("5GiB")]
+    [InlineData("5G")]
+    [InlineData("9223373TB")]
+    [InlineData("99999999999999999999B")]
+    public void What_is_no_size_is_refused(string text) => Assert.Contains(
+        "registries.a.finishAbandoned", Fault($"registries: {{ a: {{ finishAbandoned: '{text}' }} }}"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("maxConnections: 0")]
+    [InlineData("maxConnections: 1001")]
+    [InlineData("maxConnections: -1")]
+    [InlineData("maxConnections: many")]
+    [InlineData("bandwidth: 0")]
+    [InlineData("bandwidth: 999B")]
+    [InlineData("bandwidth: 20MB/s")]
+    public void A_share_of_nothing_is_refused(string line) =>
+        Assert.Contains($"registries.a.{line.Split(':')[0]}", Fault($"registries: {{ a: {{ {line} }} }}"), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_size_that_is_shown_can_be_read_back() => Check.QuickThrowOnFailure(Prop.ForAll<NonNegativeInt>(kilobytes =>
+    {
+        var shown = Load($"registries: {{ a: {{ finishAbandoned: {kilobytes.Get}KB }} }}").ToYaml();
+        return Load(shown).Configuration.Registries[0].FinishAbandoned == kilobytes.Get * 1000L;
     }));
 
     [Theory]

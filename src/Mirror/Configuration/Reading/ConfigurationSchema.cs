@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -66,7 +67,9 @@ internal static class ConfigurationSchema
         {
             schema["default"] = value.IsList
                 ? new JsonArray([.. @default.Select(d => JsonValue.Create(d))])
-                : IsBoolean(value) ? @default[0] == "true" : @default[0];
+                : IsOfType(value.Schema(), "boolean") ? @default[0] == "true"
+                : IsOfType(value.Schema(), "integer") ? int.Parse(@default[0], CultureInfo.InvariantCulture)
+                : @default[0];
         }
 
         return schema;
@@ -76,11 +79,11 @@ internal static class ConfigurationSchema
 
     /// <summary>Any text may be or contain a variable; text without rules allows that already.</summary>
     private static JsonObject OrVariable(JsonObject schema) =>
-        schema.Count == 1 && schema["type"]!.GetValue<string>() == "string"
+        schema.Count == 1 && IsOfType(schema, "string")
             ? schema
             : new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["$ref"] = "#/$defs/variable" }) };
 
-    private static bool IsBoolean(DeclaredKey.Value value) => value.Schema()["type"]!.GetValue<string>() == "boolean";
+    private static bool IsOfType(JsonObject schema, string type) => schema["type"] is JsonValue value && value.GetValue<string>() == type;
 
     /// <summary>A section whose keys are all commented out is null to YAML.</summary>
     private static JsonArray ObjectOrNull() => ["object", "null"];

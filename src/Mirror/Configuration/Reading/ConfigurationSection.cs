@@ -66,8 +66,8 @@ internal sealed class ConfigurationSection
         return value;
     }
 
-    /// <summary>The same for a choice.</summary>
-    public T? FindChoice<T>(string key, Kind<T> kind, string description)
+    /// <summary>The same for a choice or a number.</summary>
+    public T? FindValue<T>(string key, Kind<T> kind, string description)
         where T : struct
     {
         var given = FindTexts(key, isList: false);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Mirror.Oci;
 
@@ -26,6 +27,26 @@ internal static class Kinds
         Durations.Parse,
         Durations.Write,
         () => Text("^[0-9]+(ms|s|m|h|d)$"));
+
+    /// <summary>In bytes. YAML takes the 0 for a number, which needs no unit.</summary>
+    public static Kind<long> Size { get; } = new(
+        Sizes.Parse,
+        Sizes.Write,
+        () => new JsonObject
+        {
+            ["type"] = new JsonArray("string", "integer"),
+            ["pattern"] = "^(0|[0-9]+(B|KB|MB|GB|TB))$",
+            ["minimum"] = 0,
+            ["maximum"] = 0,
+        });
+
+    /// <summary>What comes in a second, in bytes. Less than a kilobyte is a mistake, and nothing at all is not a bandwidth.</summary>
+    public static Kind<long> Bandwidth { get; } = new(
+        text => Sizes.Parse(text) is { Fault: null, Value: < 1000 }
+            ? Parsed.Wrong<long>("is too little: write at least 1KB, or remove the key")
+            : Sizes.Parse(text),
+        Sizes.Write,
+        () => Text("^[0-9]+(B|KB|MB|GB|TB)$"));
 
     public static Kind<ListenAddress> ListenAddress { get; } = new(
         text => Configuration.ListenAddress.TryParse(text, out var address)
@@ -120,6 +141,13 @@ internal static class Kinds
                 : $"is not one of the choices: write {string.Join(", ", choices[..^1].Select(c => c.Name))} or {choices[^1].Name}"),
         value => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name,
         () => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => JsonValue.Create(c.Name))]) });
+
+    public static Kind<int> CountTo(int max) => new(
+        text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count >= 1 && count <= max
+            ? Parsed.Right(count)
+            : Parsed.Wrong<int>($"is not a number from 1 to {max}: write one"),
+        count => count.ToString(CultureInfo.InvariantCulture),
+        () => new JsonObject { ["type"] = "integer", ["minimum"] = 1, ["maximum"] = max });
 
     private static JsonObject Text(string? pattern = null)
     {

@@ -1,0 +1,104 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Mirror.Access;
+using Mirror.Administration;
+using Mirror.Caching;
+using Mirror.Configuration;
+using Mirror.Observability;
+using Mirror.Oci.Remote;
+using Mirror.Registry;
+using Mirror.Storage;
+
+namespace Mirror;
+
+/// <summary>What answers requests, put together: upstreams, caches, who may read what, the registry API and the internal one.</summary>
+internal sealed class MirrorApplication : IAsyncDisposable
+{
+    private readonly MirrorMetrics _metrics = new();
+    private readonly PullThrough _cache;
+    private readonly RegistryApi _registry;
+    private readonly AdministrationApi _administration;
+    private readonly HealthEndpoint _health;
+
+    /// <param name="configuration">What holds.</param>
+    /// <param name="store">Open as long as this is used.</param>
+    /// <param name="loggers">Get the events.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="namesReader">Whom rules name.</param>
+    public MirrorApplication(
+        MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, NamesReader namesReader)
+    {
+        var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
+        var loops = new Loops();
+        _cache = new PullThrough(
+            configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
+        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]);
+        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
+        _registry = new RegistryApi(
+            doors,
+            loops,
+            access,
+            new BlobEndpoint(_cache.Blobs, _cache.Completion, _metrics),
+            new ManifestEndpoint(_cache.Tags, _cache.Completion),
+            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata, access),
+            time,
+            loggers.CreateLogger<RegistryApi>());
+        _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
+        _health = new HealthEndpoint(store.Metadata, trouble);
+    }
+
+    /// <summary>Answers a request. The listener decides which API it is for, and nothing that the request says.</summary>
+    public Task HandleAsync(HttpContext http) => http.Features.Get<AdministrationSocket>() is not null
+        ? _administration.HandleAsync(http)
+        : http.Request.Path.Value switch
+        {
+            "/healthz" => HealthEndpoint.HealthAsync(http),
+            "/readyz" => _health.ReadyAsync(http),
+            _ => _registry.HandleAsync(http),
+        };
+
+    /// <summary>Waits until no command is being answered.</summary>
+    public Task WaitForCommandsAsync() => _administration.WaitUntilIdleAsync();
+
+    /// <summary>Ends what is running. No request may come any more; the store must still be open.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _cache.DisposeAsync();
+        _metrics.Dispose();
+    }
+
+    private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);
+
+    private static UpstreamOptions OptionsOf(RegistryOptions registry, string via)
+    {
+        var remote = new RemoteRegistryOptions
+        {
+            Name = registry.Name,
+            Url = registry.Url,
+            Credentials = registry is { Username: { } username, Password: { } password } ? new BasicCredentials(username, password.Reveal()) : null,
+            DockerConfig = registry.Credentials == CredentialSource.Docker ? DockerConfigPath() : null,
+            Realms = registry.Realms,
+            Via = via,
+            CertificateAuthorities = registry.CertificateAuthorities,
+            ClientCertificate = registry.ClientCertificate,
+            Proxy = registry.Proxy,
+            MaxConnections = registry.MaxConnections,
+            Bandwidth = registry.Bandwidth,
+            UserAgent = $"mirror/{typeof(MirrorServer).Assembly.GetName().Version!.ToString(3)}",
+        };
+        return new UpstreamOptions(remote, new Freshness(registry.TagFreshness, registry.ServeStale) { Immutable = registry.ImmutableTags })
+        {
+            SharesAll = registry.Share == Share.All,
+            IsOffline = registry.Offline,
+            FinishAbandoned = registry.FinishAbandoned,
+            Complete = registry.Complete,
+            Allow = registry.Allow,
+        };
+    }
+
+    private static string DockerConfigPath() => Path.Combine(
+        Environment.GetEnvironmentVariable("DOCKER_CONFIG") is { Length: > 0 } folder
+            ? folder
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker"),
+        "config.json");
+}
