@@ -4,6 +4,7 @@ using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Caching;
 using Mirror.Configuration;
+using Mirror.Local;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
 using Mirror.Registry;
@@ -16,6 +17,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
 {
     private readonly MirrorMetrics _metrics = new();
     private readonly PullThrough _cache;
+    private readonly Uploads _uploads;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly HealthEndpoint _health;
@@ -32,15 +34,20 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var loops = new Loops();
         _cache = new PullThrough(
             configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
-        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)]);
+        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.Exists);
+        var own = new LocalRepositories(store);
+        _uploads = new Uploads(store.Blobs, time);
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
         _registry = new RegistryApi(
             doors,
             loops,
             access,
-            new BlobEndpoint(_cache.Blobs, _cache.Completion, _metrics),
-            new ManifestEndpoint(_cache.Tags, _cache.Completion),
-            new ListingEndpoint(_cache.Tags, _cache.Referrers, store.Metadata, access),
+            _cache,
+            store,
+            new BlobEndpoint(_cache.Blobs, _metrics),
+            new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
+            new PushEndpoint(own, store.Metadata.Local, time),
+            new ListingEndpoint(store.Metadata, access),
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
@@ -64,6 +71,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _cache.DisposeAsync();
+        _uploads.Dispose();
         _metrics.Dispose();
     }
 

@@ -157,6 +157,9 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.AddServerHeader = false;
         // A slow client is slow for itself only; it is no reason to cut it off.
         kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.MinRequestBodyDataRate = null;
+        // Layers have any size; what is read whole has limits of its own.
+        kestrel.Limits.MaxRequestBodySize = null;
         foreach (var address in options.Listen)
         {
             address.AddTo(kestrel, Configure);

@@ -41,7 +41,8 @@ public sealed class ReadAccess(IEnumerable<Upstream> upstreams, PublicRepositori
 
     /// <summary>Whether a client may know of a repository that is here. Upstream is not asked.</summary>
     public bool MayList(HttpContext http, CatalogEntry entry) =>
-        _upstreams.TryGetValue(entry.Key.Registry, out var upstream)
-        && upstream.Allows(entry.Key.Name)
-        && (!upstream.IsGuarded || entry.IsPublic || namesReader(http, entry.Key));
+        entry.Key.IsLocal
+        || (_upstreams.TryGetValue(entry.Key.Registry, out var upstream)
+            && upstream.Allows(entry.Key.Name)
+            && (!upstream.IsGuarded || entry.IsPublic || namesReader(http, entry.Key)));
 }

@@ -1,4 +1,5 @@
 using Mirror.Configuration.Reading;
+using Mirror.Oci;
 
 namespace Mirror.Configuration;
 
@@ -18,6 +19,13 @@ public sealed record MirrorConfiguration
 
     public StorageOptions Storage { get; init; } = new();
 
+    /// <summary>Names that are our own, as they were given; none where the usual ones hold.</summary>
+    public IReadOnlyList<RepositoryPattern> Local { get; init; } = [];
+
+    /// <summary>Names that are our own: beside a default registry, those of one segment, unless told otherwise.</summary>
+    public IReadOnlyList<RepositoryPattern> OwnNames =>
+        Local.Count > 0 ? Local : [RepositoryPattern.Parse(Registries.Any(registry => registry.Default) ? "*" : "**")];
+
     /// <summary>Every registry that may be contacted, in the order of the file.</summary>
     public IReadOnlyList<RegistryOptions> Registries { get; init; } = [];
 
@@ -30,6 +38,12 @@ public sealed record MirrorConfiguration
         {
             Server = server,
             Storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where."),
+            Local = root.ReadList(
+                "local",
+                Kinds.RepositoryPattern,
+                [],
+                "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment that are not here. "
+                    + "Default: * (one segment) where there is a default registry, else ** (all)."),
             Registries = RegistryOptions.ReadAll(root, server.Listen),
             Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
         };

@@ -8,11 +8,11 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a blob (distribution spec, end-2).</summary>
-internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, MirrorMetrics metrics)
+internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
 {
-    public async Task HeadAsync(HttpContext http, UpstreamRepository repository, Digest digest)
+    public static async Task HeadAsync(HttpContext http, IRepository repository, Digest digest)
     {
-        switch (await blobs.HeadAsync(repository, digest, http.RequestAborted))
+        switch (await repository.HeadBlobAsync(digest, http.RequestAborted))
         {
             case RemoteAnswer<BlobSize>.Found(var size):
                 AddHeaders(http, digest);
@@ -25,24 +25,28 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
         }
     }
 
-    public async Task GetAsync(HttpContext http, UpstreamRepository repository, Digest digest)
+    public async Task GetAsync(HttpContext http, IRepository repository, Digest digest)
     {
         try
         {
             await AnswerAsync(http, repository, digest);
         }
-        catch (BlobDamagedException) when (!http.Response.HasStarted)
+        catch (BlobDamagedException damage) when (!http.Response.HasStarted)
         {
-            // It has been forgotten; upstream still has it.
+            if (!await repository.TryReplaceAsync(damage))
+            {
+                throw;
+            }
+
             http.Response.Clear();
             RegistryHeaders.Add(http.Response);
             await AnswerAsync(http, repository, digest);
         }
     }
 
-    private async Task AnswerAsync(HttpContext http, UpstreamRepository repository, Digest digest)
+    private async Task AnswerAsync(HttpContext http, IRepository repository, Digest digest)
     {
-        switch (await blobs.OpenAsync(repository, digest, TransferPriority.Client, http.RequestAborted))
+        switch (await repository.OpenBlobAsync(digest, http.RequestAborted))
         {
             case RemoteAnswer<BlobSource>.Found(var source):
                 await using (source)
@@ -58,7 +62,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
         }
     }
 
-    private async Task SendAsync(HttpContext http, UpstreamRepository repository, Digest digest, BlobSource source)
+    private async Task SendAsync(HttpContext http, IRepository repository, Digest digest, BlobSource source)
     {
         AddHeaders(http, digest);
         if (RegistryHeaders.IsNotModified(http.Request, digest))
@@ -86,10 +90,9 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
             return;
         }
 
-        completion.BlobRead(repository, digest);
         await (source switch
         {
-            BlobSource.OnDisk(var blob) => SendPublishedAsync(http, blob, range),
+            BlobSource.OnDisk(var blob) => SendPublishedAsync(http, repository, blob, range),
             BlobSource.Downloading download => SendDownloadingAsync(http, digest, download, range),
             _ => throw new System.Diagnostics.UnreachableException(),
         });
@@ -134,7 +137,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
     /// Whole blocks are read straight into the response's own memory and checked there; of the first and last only the part that was asked
     /// for leaves. Reads are synchronous: they come from the page cache, and this is no thread that sockets wait for.
     /// </summary>
-    private async Task SendPublishedAsync(HttpContext http, PublishedBlob blob, ByteRange range)
+    private async Task SendPublishedAsync(HttpContext http, IRepository repository, PublishedBlob blob, ByteRange range)
     {
         var sent = 0L;
         try
@@ -160,9 +163,9 @@ internal sealed class BlobEndpoint(BlobCache blobs, Completion completion, Mirro
                 sent += length;
             }
         }
-        catch (BlobDamagedException damage)
+        catch (BlobDamagedException damage) when (http.Response.HasStarted)
         {
-            await blobs.ForgetDamagedAsync(damage);
+            await repository.TryReplaceAsync(damage);
             throw;
         }
         finally

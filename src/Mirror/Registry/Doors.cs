@@ -21,9 +21,23 @@ internal sealed record Entrance(string? Prefix, string Host, string? Namespace)
         new(route.Prefix, request.Host.Host, request.Query["ns"].ToString() is { Length: > 0 } ns ? ns : null);
 }
 
+/// <summary>What a name means.</summary>
+internal abstract record Place
+{
+    private Place()
+    {
+    }
+
+    /// <summary>A repository of an upstream.</summary>
+    public sealed record Elsewhere(UpstreamRepository Repository) : Place;
+
+    /// <summary>A repository of our own.</summary>
+    public sealed record Own(RepositoryName Name) : Place;
+}
+
 /// <summary>
-/// How a request names its upstream. The first of these that names one decides: a prefix before <c>/v2/</c>, the Host header, the first segment
-/// of the repository's name, <c>ns</c>, and at last the default registry. Only configured registries can be named.
+/// How a request names its registry. The first of these that names one decides: a prefix before <c>/v2/</c>, the Host header, the first segment
+/// of the repository's name, <c>ns</c>, a name of our own, and at last the default registry. Only configured registries can be named.
 /// </summary>
 internal sealed class Doors
 {
@@ -33,10 +47,16 @@ internal sealed class Doors
     private readonly Dictionary<string, Upstream> _byHost;
     private readonly Dictionary<string, Upstream> _byNamespace;
     private readonly Upstream? _default;
+    private readonly IReadOnlyList<RepositoryPattern> _own;
+    private readonly Func<RepositoryName, bool> _isHere;
 
     /// <param name="doors">Every registry that may be pulled through, in the order of the configuration.</param>
-    public Doors(IReadOnlyList<Door> doors)
+    /// <param name="own">Names that are our own.</param>
+    /// <param name="isHere">Whether something was pushed to a name of our own.</param>
+    public Doors(IReadOnlyList<Door> doors, IReadOnlyList<RepositoryPattern> own, Func<RepositoryName, bool> isHere)
     {
+        _own = own;
+        _isHere = isHere;
         _byName = doors.ToDictionary(door => door.Upstream.Name, door => door.Upstream);
         if (_byName.TryGetValue(DockerHub, out var hub))
         {
@@ -66,16 +86,46 @@ internal sealed class Doors
     public Upstream? FindRegistry(Entrance entrance) =>
         FindOutside(entrance) ?? (entrance.Namespace is null ? null : FindNamespace(entrance.Namespace));
 
-    /// <summary>The repository of an image as people name it, or null where that is of no configured registry.</summary>
-    public UpstreamRepository? Find(ImageName image) =>
-        Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
-
-    /// <summary>The repository that a request means, or null where it means no configured registry.</summary>
-    public UpstreamRepository? Find(Entrance entrance, RepositoryName name)
+    /// <summary>An upstream's repository of an image as people name it, or null where that is of no configured registry.</summary>
+    public UpstreamRepository? Find(ImageName image)
     {
-        if (FindOutside(entrance) is { } named)
+        var entrance = new Entrance(Prefix: null, Host: "", Namespace: image.Authority);
+        return FindNamed(entrance, image.Repository) ?? (image.Authority is null ? FindInDefault(image.Repository) : null);
+    }
+
+    /// <summary>
+    /// What a request reads from, or null where it names no configured registry. A name of one segment is our own if something was pushed to it, and else
+    /// the default registry's; a longer one that is our own is never anybody else's.
+    /// </summary>
+    public Place? Find(Entrance entrance, RepositoryName name)
+    {
+        if (FindNamed(entrance, name) is { } named)
         {
-            return RepositoryOf(named, name);
+            return new Place.Elsewhere(named);
+        }
+
+        if (entrance.Namespace is not null)
+        {
+            return null;
+        }
+
+        return IsOwn(name) && (name.Components.Length > 1 || _default is null || _isHere(name)) ? new Place.Own(name)
+            : FindInDefault(name) is { } repository ? new Place.Elsewhere(repository)
+            : null;
+    }
+
+    /// <summary>The repository of our own that a request changes, or null where its name is another registry's.</summary>
+    public RepositoryName? FindOwn(Entrance entrance, RepositoryName name) =>
+        entrance.Namespace is null && FindNamed(entrance, name) is null && IsOwn(name) ? name : null;
+
+    private bool IsOwn(RepositoryName name) => _own.Any(pattern => pattern.Matches(name.ToString()));
+
+    /// <summary>The repository of the registry that the request names, in whatever way.</summary>
+    private UpstreamRepository? FindNamed(Entrance entrance, RepositoryName name)
+    {
+        if (FindOutside(entrance) is { } outside)
+        {
+            return RepositoryOf(outside, name);
         }
 
         var text = name.ToString();
@@ -85,11 +135,15 @@ internal sealed class Doors
             return RepositoryOf(first, rest);
         }
 
-        var meant = entrance.Namespace is null ? _default : FindNamespace(entrance.Namespace);
-        // Docker Hub has no names with a dot before the slash: this is another registry's, whose names are no business of Docker Hub's.
-        var isForeign = meant?.Name == DockerHub && slash > 0 && text.AsSpan(0, slash).Contains('.');
-        return meant is null || isForeign ? null : RepositoryOf(meant, name);
+        return entrance.Namespace is { } ns && FindNamespace(ns) is { } meant && !IsForeign(meant, name) ? RepositoryOf(meant, name) : null;
     }
+
+    private UpstreamRepository? FindInDefault(RepositoryName name) =>
+        _default is null || IsForeign(_default, name) ? null : RepositoryOf(_default, name);
+
+    /// <summary>Docker Hub has no names with a dot before the slash: such is another registry's, and no business of Docker Hub's.</summary>
+    private static bool IsForeign(Upstream upstream, RepositoryName name) =>
+        upstream.Name == DockerHub && name.Components.Length > 1 && name.Components[0].Contains('.', StringComparison.Ordinal);
 
     private Upstream? FindOutside(Entrance entrance) =>
         entrance.Prefix is not null ? _byName.GetValueOrDefault(entrance.Prefix) : _byHost.GetValueOrDefault(entrance.Host);

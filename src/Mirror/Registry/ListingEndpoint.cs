@@ -12,7 +12,7 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>Tags of a repository (distribution spec, end-8), what refers to a manifest (end-12), and the catalog, page by page.</summary>
-internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, Metadata metadata, ReadAccess access)
+internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
 {
     // Media types have a plus sign, which stays one.
     private static readonly ListingJson Json =
@@ -21,7 +21,7 @@ internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, M
     private const int DefaultPage = 100;
     private const int LargestPage = 1000;
 
-    public async Task TagsAsync(HttpContext http, UpstreamRepository repository, RepositoryName askedFor)
+    public static async Task TagsAsync(HttpContext http, IRepository repository, RepositoryName askedFor)
     {
         if (!TryReadPage(http.Request, out var n, out var last))
         {
@@ -35,7 +35,7 @@ internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, M
             return;
         }
 
-        switch (await tags.ListAsync(repository, n, last, http.RequestAborted))
+        switch (await repository.ListTagsAsync(n, last, http.RequestAborted))
         {
             case RemoteAnswer<Tagged<TagPage>>.Found(var (page, stale)):
                 if (stale)
@@ -54,7 +54,7 @@ internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, M
         }
     }
 
-    public async Task ReferrersAsync(HttpContext http, UpstreamRepository repository, Digest subject)
+    public static async Task ReferrersAsync(HttpContext http, IRepository repository, Digest subject)
     {
         // Many clients read the first page only, so it is a large one.
         if (!TryReadPage(http.Request, out var n, out var last, LargestPage))
@@ -63,29 +63,26 @@ internal sealed class ListingEndpoint(TagCache tags, ReferrersCache referrers, M
             return;
         }
 
-        switch (await referrers.GetAsync(repository, subject, http.RequestAborted))
+        var filter = http.Request.Query["artifactType"].ToString() is { Length: > 0 } given ? given : null;
+        switch (await repository.ListReferrersAsync(subject, filter, n, last, http.RequestAborted))
         {
-            case RemoteAnswer<Tagged<IReadOnlyList<Descriptor>>>.Found(var (all, stale)):
+            case RemoteAnswer<Tagged<ReferrersPage>>.Found(var (page, stale)):
                 if (stale)
                 {
                     RegistryHeaders.AddStale(http.Response);
                 }
 
-                var filter = http.Request.Query["artifactType"].ToString();
-                if (filter.Length > 0)
+                if (filter is not null)
                 {
                     http.Response.Headers["OCI-Filters-Applied"] = "artifactType";
                 }
 
-                var wanted = all.Where(referrer => filter.Length == 0 || referrer.ArtifactType == filter).ToList();
-                // Behind one that is gone by now comes everything: better twice than not at all.
-                var rest = wanted[(wanted.FindIndex(referrer => referrer.Digest.ToString() == last) + 1)..];
-                DescriptorBody[] page = [.. rest.Take(n).Select(DescriptorBody.Of)];
-                AddLink(http, rest.Count > n, n, [.. page.Select(descriptor => descriptor.Digest)]);
-                await WriteAsync(http, new IndexBody(2, MediaTypes.OciIndex, page), Json.IndexBody, MediaTypes.OciIndex);
+                DescriptorBody[] items = [.. page.Items.Select(DescriptorBody.Of)];
+                AddLink(http, page.More, n, [.. items.Select(descriptor => descriptor.Digest)]);
+                await WriteAsync(http, new IndexBody(2, MediaTypes.OciIndex, items), Json.IndexBody, MediaTypes.OciIndex);
                 break;
 
-            case RemoteAnswer<Tagged<IReadOnlyList<Descriptor>>>.Failed(var failure):
+            case RemoteAnswer<Tagged<ReferrersPage>>.Failed(var failure):
                 await RegistryError.WriteAsync(http, failure, RegistryError.NameUnknown);
                 break;
         }

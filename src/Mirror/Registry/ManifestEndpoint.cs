@@ -5,21 +5,16 @@ using Mirror.Oci.Remote;
 
 namespace Mirror.Registry;
 
-/// <summary>GET and HEAD of a manifest (distribution spec, end-3). Bytes and media type are the upstream's, whatever the client accepts.</summary>
-internal sealed class ManifestEndpoint(TagCache tags, Completion completion)
+/// <summary>GET and HEAD of a manifest (distribution spec, end-3). Bytes and media type are as they were pushed, whatever the client accepts.</summary>
+internal static class ManifestEndpoint
 {
-    public async Task GetAsync(HttpContext http, UpstreamRepository repository, Reference reference)
+    public static async Task GetAsync(HttpContext http, IRepository repository, Reference reference)
     {
-        var answer = reference.Tag is { } tag
-            ? await tags.GetAsync(repository, tag, http.RequestAborted)
-            : NotStale(await tags.GetByDigestAsync(repository, reference.Digest.GetValueOrDefault(), http.RequestAborted));
-        switch (answer)
+        switch (await repository.GetManifestAsync(reference, http.RequestAborted))
         {
             case RemoteAnswer<Tagged<Manifest>>.Found(var (manifest, stale)):
                 if (Prepare(http, manifest.Descriptor, stale))
                 {
-                    // Before the client has it, and asks for what it says.
-                    completion.ManifestRead(repository, manifest);
                     await http.Response.BodyWriter.WriteAsync(manifest.Content, http.RequestAborted);
                 }
 
@@ -31,16 +26,9 @@ internal sealed class ManifestEndpoint(TagCache tags, Completion completion)
         }
     }
 
-    public async Task HeadAsync(HttpContext http, UpstreamRepository repository, Reference reference)
+    public static async Task HeadAsync(HttpContext http, IRepository repository, Reference reference)
     {
-        if (reference.Tag is not { } tag)
-        {
-            // The body is left out; a digest that is asked for by HEAD is asked for by GET next.
-            await GetAsync(http, repository, reference);
-            return;
-        }
-
-        switch (await tags.HeadAsync(repository, tag, http.RequestAborted))
+        switch (await repository.HeadManifestAsync(reference, http.RequestAborted))
         {
             case RemoteAnswer<Tagged<Descriptor>>.Found(var (descriptor, stale)):
                 Prepare(http, descriptor, stale);
@@ -68,13 +56,6 @@ internal sealed class ManifestEndpoint(TagCache tags, Completion completion)
         }
 
         http.Response.ContentLength = descriptor.Size;
-        return HttpMethods.IsGet(http.Request.Method);
+        return true;
     }
-
-    private static RemoteAnswer<Tagged<Manifest>> NotStale(RemoteAnswer<Manifest> answer) => answer switch
-    {
-        RemoteAnswer<Manifest>.Found(var manifest) => new Tagged<Manifest>(manifest, Stale: false),
-        RemoteAnswer<Manifest>.Failed(var failure) => failure,
-        _ => throw new System.Diagnostics.UnreachableException(),
-    };
 }

@@ -1,9 +1,11 @@
 using System.Data.Common;
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Oci;
+using Mirror.Storage;
 
 namespace Mirror.Registry;
 
@@ -15,8 +17,11 @@ internal sealed partial class RegistryApi(
     Doors doors,
     Loops loops,
     ReadAccess access,
+    PullThrough cache,
+    Store store,
     BlobEndpoint blobs,
-    ManifestEndpoint manifests,
+    UploadEndpoint uploads,
+    PushEndpoint pushes,
     ListingEndpoint listings,
     TimeProvider time,
     ILogger<RegistryApi> logger)
@@ -33,6 +38,15 @@ internal sealed partial class RegistryApi(
         {
             // The client has gone; nobody is left to answer.
         }
+        catch (RequestBrokenException e)
+        {
+            await (e.IsSilence && !http.Response.HasStarted ? RegistryError.RequestTimeout.WriteAsync(http) : AbortAsync(http));
+        }
+        catch (OperationCanceledException)
+        {
+            // The client has come back on another connection, and goes on there.
+            http.Abort();
+        }
         catch (DownloadFailedException e)
         {
             await FailAsync(http, e.Failure is null ? RegistryError.Unavailable : RegistryError.Of(e.Failure, RegistryError.BlobUnknown), e.Message);
@@ -40,7 +54,7 @@ internal sealed partial class RegistryApi(
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DbException)
         {
             LogStoreFailed(e, http.Request.Method, http.Request.Path.ToUriComponent());
-            await FailAsync(http, RegistryError.Unavailable, "its store can not be read");
+            await FailAsync(http, RegistryError.Unavailable, "its store fails");
         }
         catch (Exception e)
         {
@@ -53,6 +67,12 @@ internal sealed partial class RegistryApi(
             var milliseconds = Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1);
             LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, milliseconds);
         }
+    }
+
+    private static Task AbortAsync(HttpContext http)
+    {
+        http.Abort();
+        return Task.CompletedTask;
     }
 
     private static async Task FailAsync(HttpContext http, RegistryError error, string? detail)
@@ -79,56 +99,96 @@ internal sealed partial class RegistryApi(
             return RegistryError.NotFound.WriteAsync(http);
         }
 
-        if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
+        if (route is not Route.Wrong && !route.Methods.Split(", ").Contains(http.Request.Method, StringComparer.OrdinalIgnoreCase))
         {
-            return RegistryError.Unsupported.WriteAsync(http, "this is a mirror: it can be pulled from", ("Allow", "GET, HEAD"));
+            return RegistryError.Unsupported.WriteAsync(http, $"{http.Request.Method} is not for this path", ("Allow", route.Methods));
         }
 
         var entrance = Entrance.Of(http.Request, route);
-        var head = HttpMethods.IsHead(http.Request.Method);
         return route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
             Route.Catalog => CatalogAsync(http, entrance),
-            Route.Tags(var name) => InRepositoryAsync(
-                http, entrance, name, new RepositoryContent.OfTags(), repository => listings.TagsAsync(http, repository, name)),
-            Route.Referrers(var name, var subject) => InRepositoryAsync(
-                http,
-                entrance,
-                name,
-                new RepositoryContent.OfManifest(subject),
-                repository => listings.ReferrersAsync(http, repository, subject)),
-            Route.Blob(var name, var digest) => InRepositoryAsync(http, entrance, name, new RepositoryContent.OfBlob(digest), repository =>
-                head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest)),
-            Route.Manifest(var name, var reference) => InRepositoryAsync(
-                http,
-                entrance,
-                name,
-                new RepositoryContent.OfManifest(reference),
-                repository => head ? manifests.HeadAsync(http, repository, reference) : manifests.GetAsync(http, repository, reference)),
-            _ => throw new System.Diagnostics.UnreachableException(),
+            Route.InRepository there when IsRead(http, there) => ReadAsync(http, entrance, there),
+            Route.InRepository there => ChangeAsync(http, entrance, there),
+            _ => throw new UnreachableException(),
         };
     }
 
-    private async Task InRepositoryAsync(
-        HttpContext http, Entrance entrance, RepositoryName name, RepositoryContent wanted, Func<UpstreamRepository, Task> answer)
+    /// <summary>How far an upload is belongs to pushing.</summary>
+    private static bool IsRead(HttpContext http, Route.InRepository route) =>
+        route is not Route.Upload && (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method));
+
+    private async Task ReadAsync(HttpContext http, Entrance entrance, Route.InRepository route)
     {
-        if (doors.Find(entrance, name) is not { } repository)
+        switch (doors.Find(entrance, route.Name))
         {
-            await NoRegistryAsync(http, entrance);
-            return;
-        }
+            case Place.Own(var name):
+                await AnswerAsync(http, route, new LocalRepository(name, store));
+                break;
 
-        if (entrance.Namespace is { } ns && doors.FindNamespace(ns) == repository.Upstream)
-        {
-            RegistryHeaders.AddNamespace(http.Response, ns);
-        }
+            case Place.Elsewhere(var repository):
+                if (entrance.Namespace is { } ns && doors.FindNamespace(ns) == repository.Upstream)
+                {
+                    RegistryHeaders.AddNamespace(http.Response, ns);
+                }
 
-        await (await access.FindRefusalAsync(http, repository, wanted) is { } refusal
-            ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
-            : answer(repository));
+                await (await access.FindRefusalAsync(http, repository, WantedBy(route)) is { } refusal
+                    ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
+                    : AnswerAsync(http, route, new CachedRepository(repository, cache)));
+                break;
+
+            default:
+                await NoRegistryAsync(http, entrance);
+                break;
+        }
     }
+
+    private Task AnswerAsync(HttpContext http, Route.InRepository route, IRepository repository)
+    {
+        var head = HttpMethods.IsHead(http.Request.Method);
+        return route switch
+        {
+            Route.Blob(_, var digest) => head ? BlobEndpoint.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest),
+            Route.Manifest(_, var reference) => head
+                ? ManifestEndpoint.HeadAsync(http, repository, reference)
+                : ManifestEndpoint.GetAsync(http, repository, reference),
+            Route.Tags(var name) => ListingEndpoint.TagsAsync(http, repository, name),
+            Route.Referrers(_, var subject) => ListingEndpoint.ReferrersAsync(http, repository, subject),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private Task ChangeAsync(HttpContext http, Entrance entrance, Route.InRepository route)
+    {
+        if (doors.FindOwn(entrance, route.Name) is not { } name)
+        {
+            return RegistryError.Unsupported.WriteAsync(http, "this name is another registry's: push to that, or to a name of this one's own", ("Allow", "GET, HEAD"));
+        }
+
+        var method = http.Request.Method;
+        return route switch
+        {
+            Route.Uploads => uploads.BeginAsync(http, name),
+            Route.Upload(_, var id) when HttpMethods.IsGet(method) => uploads.StatusAsync(http, name, id),
+            Route.Upload(_, var id) when HttpMethods.IsPatch(method) => uploads.AppendAsync(http, name, id),
+            Route.Upload(_, var id) when HttpMethods.IsPut(method) => uploads.FinishAsync(http, name, id),
+            Route.Upload(_, var id) => uploads.CancelAsync(http, name, id),
+            Route.Manifest(_, var reference) when HttpMethods.IsPut(method) => pushes.PutManifestAsync(http, name, reference),
+            Route.Manifest(_, var reference) => pushes.DeleteManifestAsync(http, name, reference),
+            Route.Blob(_, var digest) => pushes.DeleteBlobAsync(http, name, digest),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private static RepositoryContent WantedBy(Route.InRepository route) => route switch
+    {
+        Route.Blob(_, var digest) => new RepositoryContent.OfBlob(digest),
+        Route.Manifest(_, var reference) => new RepositoryContent.OfManifest(reference),
+        Route.Referrers(_, var subject) => new RepositoryContent.OfManifest(subject),
+        _ => new RepositoryContent.OfTags(),
+    };
 
     private Task CatalogAsync(HttpContext http, Entrance entrance)
     {

@@ -21,8 +21,16 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static readonly RegistryError DigestInvalid = new("DIGEST_INVALID", 400, "provided digest is not a sha256 or sha512 digest");
     public static readonly RegistryError PageInvalid = new("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested");
     public static readonly RegistryError RangeInvalid = new("RANGE_INVALID", 416, "requested range is not satisfiable");
+    public static readonly RegistryError BlobUploadUnknown = new("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry");
+    public static readonly RegistryError UploadRangeInvalid = new("BLOB_UPLOAD_INVALID", 416, "the chunk is not the upload's next");
+    public static readonly RegistryError SizeInvalid = new("SIZE_INVALID", 400, "provided length did not match content length");
+    public static readonly RegistryError ManifestInvalid = new("MANIFEST_INVALID", 400, "manifest invalid");
+    public static readonly RegistryError ManifestTooLarge = new("MANIFEST_INVALID", 413, "manifest too large");
+    public static readonly RegistryError TooManyTags = new("TAG_INVALID", 414, "too many tags");
+    public static readonly RegistryError ManifestBlobUnknown = new("MANIFEST_BLOB_UNKNOWN", 400, "manifest references a manifest or blob unknown to registry");
     public static readonly RegistryError Denied = new("DENIED", 403, "requested access to the resource is denied");
     public static readonly RegistryError Unsupported = new("UNSUPPORTED", 405, "the operation is unsupported");
+    public static readonly RegistryError RequestTimeout = new("BLOB_UPLOAD_INVALID", 408, "the request went silent");
     public static readonly RegistryError TooManyRequests = new("TOOMANYREQUESTS", 429, "too many requests");
     public static readonly RegistryError BadGateway = new("UNAVAILABLE", 502, "the upstream registry can not be reached");
     public static readonly RegistryError GatewayTimeout = new("UNAVAILABLE", 504, "the upstream registry did not answer in time");

@@ -1,4 +1,5 @@
 using Mirror.Oci;
+using Mirror.Storage;
 
 namespace Mirror.Registry;
 
@@ -15,20 +16,11 @@ internal abstract record Route
     /// <summary>What stood before <c>/v2/</c>, or null.</summary>
     public string? Prefix { get; private init; }
 
+    /// <summary>What can be done there, as the Allow header has it.</summary>
+    public virtual string Methods => "GET, HEAD";
+
     /// <summary>end-1</summary>
     public sealed record Ping : Route;
-
-    /// <summary>end-2</summary>
-    public sealed record Blob(RepositoryName Name, Digest Digest) : Route;
-
-    /// <summary>end-3</summary>
-    public sealed record Manifest(RepositoryName Name, Reference Reference) : Route;
-
-    /// <summary>end-8</summary>
-    public sealed record Tags(RepositoryName Name) : Route;
-
-    /// <summary>end-12</summary>
-    public sealed record Referrers(RepositoryName Name, Digest Subject) : Route;
 
     /// <summary>Docker's listing of repositories; the spec reserves the name.</summary>
     public sealed record Catalog : Route;
@@ -38,6 +30,39 @@ internal abstract record Route
 
     /// <summary>The registry's, but wrong.</summary>
     public sealed record Wrong(RegistryError Error) : Route;
+
+    /// <summary>Something of a repository's.</summary>
+    public abstract record InRepository(RepositoryName Name) : Route;
+
+    /// <summary>end-2 and end-10</summary>
+    public sealed record Blob(RepositoryName Name, Digest Digest) : InRepository(Name)
+    {
+        public override string Methods => "GET, HEAD, DELETE";
+    }
+
+    /// <summary>end-3, end-7 and end-9</summary>
+    public sealed record Manifest(RepositoryName Name, Reference Reference) : InRepository(Name)
+    {
+        public override string Methods => "GET, HEAD, PUT, DELETE";
+    }
+
+    /// <summary>end-8</summary>
+    public sealed record Tags(RepositoryName Name) : InRepository(Name);
+
+    /// <summary>end-12</summary>
+    public sealed record Referrers(RepositoryName Name, Digest Subject) : InRepository(Name);
+
+    /// <summary>end-4 and end-11: where uploads begin.</summary>
+    public sealed record Uploads(RepositoryName Name) : InRepository(Name)
+    {
+        public override string Methods => "POST";
+    }
+
+    /// <summary>end-5, end-6, end-13 and end-14: an upload in progress.</summary>
+    public sealed record Upload(RepositoryName Name, UploadId Id) : InRepository(Name)
+    {
+        public override string Methods => "GET, PATCH, PUT, DELETE";
+    }
 
     /// <param name="path">Decoded, with its leading slash.</param>
     /// <param name="isRegistry">Whether a segment names a registry.</param>
@@ -55,6 +80,11 @@ internal abstract record Route
         [] or [""] => new Ping(),
         ["_catalog"] => new Catalog(),
         [.. var name, "tags", "list"] => Named(name, parsed => new Tags(parsed)),
+        [.. var name, "blobs", "uploads"] => Named(name, parsed => new Uploads(parsed)),
+        [.. var name, "blobs", "uploads", ""] => Named(name, parsed => new Uploads(parsed)),
+        [.. var name, "blobs", "uploads", var id] => Named(name, parsed => UploadId.TryParse(id, out var upload)
+            ? new Upload(parsed, upload)
+            : new Wrong(RegistryError.BlobUploadUnknown)),
         [.. var name, "blobs", var digest] => Named(name, parsed => Digest.TryParse(digest, out var d)
             ? new Blob(parsed, d)
             : new Wrong(RegistryError.DigestInvalid)),

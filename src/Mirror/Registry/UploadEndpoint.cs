@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Mirror.Local;
 using Mirror.Oci;
@@ -12,9 +11,6 @@ namespace Mirror.Registry;
 /// </summary>
 internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories repositories, LocalRefs refs, TimeProvider time)
 {
-    /// <summary>A client that sends nothing for so long has gone. What it has sent stays.</summary>
-    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
-
     /// <summary>How many repositories are looked at that a blob could be mounted from, where the client names none.</summary>
     private const int MaxSources = 20;
 
@@ -70,4 +66,121 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         Accepted(http, StatusCodes.Status204NoContent, upload);
         return Task.CompletedTask;
     }
+
+    /// <summary>PATCH of an upload: the next chunk, or all of it in a stream.</summary>
+    public Task AppendAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, async (upload, turn) =>
+    {
+        if (await TryReceiveAsync(http, upload, turn))
+        {
+            Accepted(http, StatusCodes.Status202Accepted, upload);
+        }
+    });
+
+    /// <summary>PUT of an upload: its last chunk, if there is one, and its digest.</summary>
+    public Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id) =>
+        Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest)
+            ? InTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest))
+            : RegistryError.DigestInvalid.WriteAsync(http);
+
+    /// <summary>DELETE of an upload: nobody wants it any more.</summary>
+    public Task CancelAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, (upload, turn) =>
+    {
+        turn.Cancel();
+        uploads.Forget(upload);
+        http.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    });
+
+    private async Task InTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
+    {
+        if (uploads.Find(repository, id, ClientOf(http)) is not { } upload)
+        {
+            await RegistryError.BlobUploadUnknown.WriteAsync(http);
+            return;
+        }
+
+        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
+        await (turn.IsOver ? RegistryError.BlobUploadUnknown.WriteAsync(http) : go(upload, turn));
+    }
+
+    private async Task FinishAsync(HttpContext http, Upload upload, UploadTurn turn, Digest digest)
+    {
+        if (!await TryReceiveAsync(http, upload, turn))
+        {
+            return;
+        }
+
+        if (!turn.Verify(digest))
+        {
+            turn.Cancel();
+            uploads.Forget(upload);
+            await RegistryError.DigestInvalid.WriteAsync(http, $"what was uploaded, {turn.Length} bytes, is not {digest}");
+            return;
+        }
+
+        await repositories.PushBlobAsync(turn, upload.Repository, digest);
+        uploads.Forget(upload);
+        Created(http, upload.Repository, digest);
+    }
+
+    /// <summary>Receives the request's body, if it is the upload's next piece.</summary>
+    /// <returns>Whether it is, and is all there; if not, the answer has been given.</returns>
+    private async Task<bool> TryReceiveAsync(HttpContext http, Upload upload, UploadTurn turn)
+    {
+        var header = http.Request.Headers.ContentRange.ToString();
+        var range = ContentRange.Find(header);
+        if (header.Length > 0 && range?.Start != upload.Length)
+        {
+            await RegistryError.UploadRangeInvalid.WriteAsync(
+                http, $"the next byte of this upload is {upload.Length}", ("Location", LocationOf(http, upload)), ("Range", RangeOf(upload)));
+            return false;
+        }
+
+        var announced = http.Request.ContentLength;
+        if (range is not null && announced is not null && announced != range.Value.Length)
+        {
+            await RegistryError.SizeInvalid.WriteAsync(http, "Content-Range and Content-Length disagree");
+            return false;
+        }
+
+        if (!await turn.AppendAsync(http.Request.BodyReader, range?.Length ?? announced, (body, ended) => RequestBody.ReadAsync(body, time, ended)))
+        {
+            await RegistryError.SizeInvalid.WriteAsync(http, "the body is not as long as its Content-Range says");
+            return false;
+        }
+
+        return true;
+    }
+
+    private IEnumerable<RepositoryName> FindSources(Digest digest, string from) =>
+        from.Length == 0 ? refs.FindHolders(digest, MaxSources)
+            : RepositoryName.TryParse(from, out var source) ? [source]
+            : [];
+
+    private static void Accepted(HttpContext http, int status, Upload upload)
+    {
+        http.Response.StatusCode = status;
+        http.Response.Headers.Location = LocationOf(http, upload);
+        http.Response.Headers.Range = RangeOf(upload);
+        http.Response.Headers["Docker-Upload-UUID"] = upload.Id.ToString();
+        if (status != StatusCodes.Status204NoContent)
+        {
+            http.Response.ContentLength = 0;
+        }
+    }
+
+    private static void Created(HttpContext http, RepositoryName repository, Digest digest)
+    {
+        http.Response.StatusCode = StatusCodes.Status201Created;
+        http.Response.Headers.Location = $"/v2/{repository}/blobs/{digest}";
+        http.Response.Headers["Docker-Content-Digest"] = digest.ToString();
+        http.Response.ContentLength = 0;
+    }
+
+    private static string LocationOf(HttpContext http, Upload upload) => $"{http.Request.PathBase}/v2/{upload.Repository}/blobs/uploads/{upload.Id}";
+
+    /// <summary>What was received; the form has none for nothing, and 0-0 stands for that too (distribution spec, "Getting upload status").</summary>
+    private static string RangeOf(Upload upload) => $"0-{Math.Max(0, upload.Length - 1)}";
+
+    private static string ClientOf(HttpContext http) => http.Connection.RemoteIpAddress?.ToString() ?? "";
 }

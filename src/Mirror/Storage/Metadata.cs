@@ -8,11 +8,14 @@ namespace Mirror.Storage;
 /// <param name="Name">The repository's name there.</param>
 public sealed record RepositoryKey(string Registry, RepositoryName Name)
 {
+    /// <summary>Whether it is our own.</summary>
+    public bool IsLocal => Registry.Length == 0;
+
     /// <summary>A repository of our own.</summary>
     public static RepositoryKey Local(RepositoryName name) => new("", name);
 
     /// <summary>The name that reaches it from outside, whatever the default registry is.</summary>
-    public override string ToString() => Registry.Length == 0 ? $"{Name}" : $"{Registry}/{Name}";
+    public override string ToString() => IsLocal ? $"{Name}" : $"{Registry}/{Name}";
 }
 
 /// <summary>A repository refers to some content.</summary>
@@ -154,7 +157,7 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="last">The last name of the page before.</param>
     public IReadOnlyList<CatalogEntry> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
         """
-        SELECT CASE WHEN $1 IS NULL THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
+        SELECT CASE WHEN $1 IS NULL AND registry <> '' THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
         FROM repositories
         WHERE ($1 IS NULL OR registry = $1) AND shown > $2 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
         ORDER BY shown LIMIT $3
