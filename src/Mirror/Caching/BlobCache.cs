@@ -180,7 +180,7 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
     {
         LogDamaged(digest);
         metrics.DamageFound();
-        await store.TryForgetBlobAsync(digest);
+        await store.ForgetBlobAsync(digest);
     }
 
     /// <returns>Null where the blob has come to the store meanwhile.</returns>

@@ -125,12 +125,35 @@ public sealed class StoreTroubleTests
         Assert.DoesNotContain(scene.Mirror.Log.Lines, line => line.Contains("is damaged", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Content_that_is_damaged_or_gone_is_had_from_upstream_though_the_database_can_not_forget_it(bool gone)
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        Refuse(scene, "repositories", "blobs", "links", "tags");
+        var file = new StoreLayout(scene.Mirror.DataPath).Blob(scene.Layer.Digest);
+        File.Delete(file);
+        if (!gone)
+        {
+            await File.WriteAllBytesAsync(file, new byte[Size]);
+        }
+
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
     private static void Refuse(Scene scene, params string[] tables)
     {
         using var session = new SqlSession(new StoreLayout(scene.Mirror.DataPath).Database, readOnly: false);
         foreach (var table in tables)
         {
-            session.Execute($"CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ROLLBACK, 'as the test wants it'); END");
+            foreach (var change in new[] { "INSERT", "DELETE" })
+            {
+                session.Execute($"CREATE TRIGGER no_{change}_{table} BEFORE {change} ON {table} BEGIN SELECT RAISE(ROLLBACK, 'as the test wants it'); END");
+            }
         }
     }
 }
