@@ -229,13 +229,13 @@ internal sealed partial class BlobDownload(
     {
         await using var arrival = NewArrival(announcedSize);
         StageWhatIsLeft();
-        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say it is ours.
-        if (_staged is null || _staged.Length != announcedSize || repository.Upstream.IsGuarded)
+        if (_staged is null || _staged.Length != announcedSize)
         {
             await OpenAsync(arrival, stopping);
         }
         else
         {
+            await ConfirmAsync(stopping);
             arrival.GoOnFrom(_staged.Length);
         }
 
@@ -257,6 +257,16 @@ internal sealed partial class BlobDownload(
         // The second time needs the connection that the first one may still have.
         await arrival.DisposeAsync();
         await FetchAgainAsync(arrival.Size, stopping);
+    }
+
+    /// <summary>All of it is there. Where not everybody may read everything it may have come through another repository: upstream has to say it is ours.</summary>
+    private async Task ConfirmAsync(CancellationToken stopping)
+    {
+        if (repository.Upstream.IsGuarded
+            && await repository.Upstream.HeadBlobAsync(repository.Name, digest, stopping) is RemoteAnswer<BlobSize>.Failed(var failure))
+        {
+            throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
+        }
     }
 
     /// <summary>What was there before, or what came in pieces, may be to blame: once more, from the first byte, into another file.</summary>
