@@ -194,6 +194,31 @@ public sealed class StoreTroubleTests
         Assert.True(failures >= 2);
     }
 
+    [Fact]
+    public async Task What_could_not_be_published_leaves_nothing_in_the_way_of_the_next_download()
+    {
+        // Larger than the buffers between the mirror and a client that does not read.
+        await using var scene = await Scene.StartAsync(layerSize: 16_000_000);
+        var folder = new StoreLayout(scene.Mirror.DataPath).BlobFolder(scene.Layer.Digest);
+        await File.WriteAllTextAsync(folder, "in the way");
+        using var slow = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
+        await slow.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        var head = await slow.ReadHeadAsync();
+        await scene.Mirror.LoggedAsync("in trouble");
+        File.Delete(folder);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(1_000_000, gate));
+
+        var next = scene.GetRawAsync(scene.LayerPath);
+        await gate.Arrived();
+        var first = await slow.ReadRestAsync(head);
+        gate.Open();
+
+        Assert.Equal(scene.Layer.Content.ToArray(), first.Body);
+        Assert.Equal(scene.Layer.Content.ToArray(), (await next).Body);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+    }
+
     private static void NothingCanBeStaged(Scene scene)
     {
         var staged = Path.Combine(scene.Mirror.DataPath, "staged");
