@@ -11,6 +11,9 @@ internal sealed class ConnectionSlots(int limit)
     private readonly List<Transfer> _holders = [];
     private readonly WaitingLine _waiting = new();
 
+    /// <summary>How many may be held by others than clients.</summary>
+    public int Spare { get; } = Math.Max(limit / 4, 1);
+
     /// <summary>Whether one more client would have to wait.</summary>
     public bool IsFull
     {
@@ -75,5 +78,5 @@ internal sealed class ConnectionSlots(int limit)
 
     private bool MayEnter(TransferPriority priority) => _holders.Count < limit
         && (priority == TransferPriority.Client
-            || _holders.Count(holder => holder.Priority != TransferPriority.Client) < Math.Max(limit / 4, 1));
+            || _holders.Count(holder => holder.Priority != TransferPriority.Client) < Spare);
 }

@@ -44,6 +44,9 @@ public sealed class RemoteRegistry : IDisposable
     /// <summary>Whether one more transfer for a client would have to wait for a connection.</summary>
     public bool IsFull => _connections.IsFull;
 
+    /// <summary>How many connections are for transfers that no client waits for.</summary>
+    public int SpareConnections => _connections.Spare;
+
     /// <summary>A transfer for <see cref="OpenBlobAsync"/>, as often as that is called for it, one call after the other.</summary>
     public Transfer StartTransfer(TransferPriority priority) => new(_connections, _bandwidth, priority);
 
@@ -175,7 +178,7 @@ public sealed class RemoteRegistry : IDisposable
                 if (start != 0 && start != offset)
                 {
                     response.Dispose();
-                    return BadAnswer("answered another range than the one asked for");
+                    return new RemoteFailure.Unavailable(UnavailableReason.Unsupported, $"{Name} answered another range than the one asked for");
                 }
 
                 var size = response.StatusCode == HttpStatusCode.PartialContent

@@ -41,6 +41,7 @@ internal sealed partial class BlobArrival(
     private long _position;          // what has been given to the reader, and what was there before
     private long _before;            // where _position was when the running attempt began
     private int _fruitless;
+    private bool _fromStart;         // upstream has refused to go on in the middle: it is asked for all of it
 
     /// <summary>The blob's size in bytes, once upstream or a manifest has said it.</summary>
     public long? Size { get; private set; } = announcedSize;
@@ -58,6 +59,9 @@ internal sealed partial class BlobArrival(
         return failure is null ? new BlobSize(Size) : failure;
     }
 
+    /// <summary>What lies before <paramref name="offset"/> is there; upstream is asked for more only if more is read.</summary>
+    public void GoOnFrom(long offset) => (_position, _before) = (offset, offset);
+
     /// <summary>The next bytes, at least one; 0 at the end.</summary>
     /// <exception cref="DownloadFailedException">There will be no more: upstream is beyond patience, or sends what can not be right.</exception>
     /// <exception cref="OperationCanceledException">The token given here or at the opening was cancelled.</exception>
@@ -67,7 +71,15 @@ internal sealed partial class BlobArrival(
         {
             if (_blob is null && await TryOpenAsync(RemotePatience.OneAttempt, cancellationToken) is { } refusal)
             {
-                await PauseAsync(refusal, brokeOff: false, cancellationToken);
+                if (IsOfTheRange(refusal))
+                {
+                    _fromStart = Resumed = true;
+                }
+                else
+                {
+                    await PauseAsync(refusal, brokeOff: false, cancellationToken);
+                }
+
                 continue;
             }
 
@@ -96,7 +108,8 @@ internal sealed partial class BlobArrival(
     private async Task<RemoteFailure?> TryOpenAsync(RemotePatience patience, CancellationToken cancellationToken)
     {
         var last = end - 1;
-        switch (await repository.Upstream.OpenBlobAsync(repository.Name, digest, _position, last, transfer, patience, cancellationToken))
+        switch (await repository.Upstream.OpenBlobAsync(
+            repository.Name, digest, _fromStart ? 0 : _position, last, transfer, patience, cancellationToken))
         {
             case RemoteAnswer<RemoteBlob>.Found(var blob):
                 if (blob.Size is { } size && Size is { } expected && size != expected)
@@ -134,6 +147,7 @@ internal sealed partial class BlobArrival(
                     throw DownloadFailedException.Wrong(repository, "sent other bytes than before");
                 }
 
+                repository.Upstream.CountReceived(read);
                 _from += read;
                 if (read > repeated)
                 {
@@ -151,11 +165,20 @@ internal sealed partial class BlobArrival(
         }
 
         await DisposeAsync();
-        return End is null || _position == End
+        if (End is null)
+        {
+            Size = _position;
+        }
+
+        return _position == End
             ? (0, null)
             : (0, new RemoteFailure.Unavailable(
                 UnavailableReason.Unreachable, $"{repository.Upstream.Name} ended after {_position} of {End} bytes"));
     }
+
+    /// <summary>Whether it may be that upstream gives the whole, and no part: object stores and firewalls refuse ranges in many ways.</summary>
+    private bool IsOfTheRange(RemoteFailure refusal) => !_fromStart && end is null && _position > 0
+        && refusal is (RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported });
 
     /// <summary>
     /// None after a body that broke off, as connections do; longer and longer where that brings nothing or upstream answers with errors, and

@@ -113,7 +113,7 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         var isFar = start - download.Follower.Written > FarAhead && end - start <= LargestPart && end < download.Size;
         var repository = download.Follower.Repository;
         // Who would have to wait for a connection may as well wait for the download.
-        if (!isFar || Volatile.Read(ref _parts) >= MaxParts || repository.Upstream.IsFull)
+        if (!isFar || Volatile.Read(ref _parts) >= Math.Min(MaxParts, repository.Upstream.SpareConnections) || repository.Upstream.IsFull)
         {
             return null;
         }
@@ -180,7 +180,7 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
     {
         LogDamaged(digest);
         metrics.DamageFound();
-        await store.TryForgetBlobAsync(digest);
+        await store.ForgetBlobAsync(digest);
     }
 
     /// <returns>Null where the blob has come to the store meanwhile.</returns>

@@ -48,6 +48,7 @@ internal sealed partial class BlobDownload(
     private readonly ILogger<BlobDownload> _logger = loggers.CreateLogger<BlobDownload>();
     private readonly Lock _gate = new();
     private StagedBlob? _staged;
+    private long? _size;            // once upstream or a manifest has said it
     private StagedBlob? _former;    // of the first time, if this is the second: followers may still be reading it
     private BlobStaging? _staging;
     private bool _contradicted;     // whether upstream has sent once more what it sent before, and differently
@@ -127,9 +128,14 @@ internal sealed partial class BlobDownload(
             {
                 downloads.Forget(this);
                 LogDownloaded(digest, repository.Key, _staged!.Length, (long)time.GetElapsedTime(started).TotalMilliseconds);
+                metrics.Downloaded(repository.Upstream.Name, "done");
             }
-
-            metrics.Downloaded(repository.Upstream.Name, "done", _staged!.Length);
+            else
+            {
+                // Before the next download begins in the same place: nobody must delete that one's file later.
+                Discard();
+                metrics.Downloaded(repository.Upstream.Name, "not stored");
+            }
         }
         catch (DownloadFailedException e)
         {
@@ -223,14 +229,21 @@ internal sealed partial class BlobDownload(
     {
         await using var arrival = NewArrival(announcedSize);
         StageWhatIsLeft();
-        // Where not everybody may read everything, what is there may have come through another repository: upstream has to say it is ours.
-        if (_staged is null || _staged.Length != announcedSize || repository.Upstream.IsGuarded)
+        if (_staged is null || _staged.Length != announcedSize)
         {
             await OpenAsync(arrival, stopping);
         }
+        else
+        {
+            await ConfirmAsync(stopping);
+            arrival.GoOnFrom(_staged.Length);
+        }
 
         var goesOn = _staged is not null;
-        _opened.TrySetResult(new BlobSize(arrival.Size));
+        _size = arrival.Size;
+        _opened.TrySetResult(new BlobSize(_size));
+        // Who has left before may have left it to nobody, when nobody knew how large it is.
+        downloads.StopIfAbandoned(this);
         if (await TryReceiveAsync(arrival, stopping))
         {
             return;
@@ -241,7 +254,19 @@ internal sealed partial class BlobDownload(
             throw Wrong();
         }
 
+        // The second time needs the connection that the first one may still have.
+        await arrival.DisposeAsync();
         await FetchAgainAsync(arrival.Size, stopping);
+    }
+
+    /// <summary>All of it is there. Where not everybody may read everything it may have come through another repository: upstream has to say it is ours.</summary>
+    private async Task ConfirmAsync(CancellationToken stopping)
+    {
+        if (repository.Upstream.IsGuarded
+            && await repository.Upstream.HeadBlobAsync(repository.Name, digest, stopping) is RemoteAnswer<BlobSize>.Failed(var failure))
+        {
+            throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
+        }
     }
 
     /// <summary>What was there before, or what came in pieces, may be to blame: once more, from the first byte, into another file.</summary>
@@ -258,16 +283,25 @@ internal sealed partial class BlobDownload(
         }
     }
 
-    /// <summary>Asks for what is missing. What an earlier download has left may turn out to be longer than the blob: then for all of it.</summary>
+    /// <summary>
+    /// Asks for what is missing. What an earlier download has left may be longer than the blob, and upstream may give no part of it to anybody: then
+    /// for all of it.
+    /// </summary>
     private async Task OpenAsync(BlobArrival arrival, CancellationToken stopping)
     {
         var answer = await arrival.OpenAsync(_staged?.Length ?? 0, stopping);
-        if (_staged is not null && answer is RemoteAnswer<BlobSize>.Failed(RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported }))
+        if (_staged is not null && (_staged.Length > arrival.Size || IsOfTheRange(answer)))
         {
-            _staged.Discard();
-            _staged.Dispose();
-            _staged = null;
-            answer = await arrival.OpenAsync(0, stopping);
+            await arrival.DisposeAsync();
+            var whole = await arrival.OpenAsync(0, stopping);
+            if (whole is RemoteAnswer<BlobSize>.Found)
+            {
+                _staged.Discard();
+                _staged.Dispose();
+                _staged = null;
+            }
+
+            answer = whole;
         }
 
         if (answer is RemoteAnswer<BlobSize>.Failed(var failure))
@@ -275,6 +309,9 @@ internal sealed partial class BlobDownload(
             throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
         }
     }
+
+    private static bool IsOfTheRange(RemoteAnswer<BlobSize> answer) => answer is RemoteAnswer<BlobSize>.Failed(
+        RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported });
 
     private BlobArrival NewArrival(long? size) =>
         new(repository, digest, size, _transfer, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());
@@ -299,7 +336,7 @@ internal sealed partial class BlobDownload(
     private async Task<bool> TryReceiveAsync(BlobArrival arrival, CancellationToken stopping)
     {
         _staged ??= store.StageDownload(repository.Upstream.Name, digest);
-        _progress.Begin(_staged);
+        _progress.Begin(_staged, _size);
         _staging = new BlobStaging(_staged, _former, _progress, store);
         _contradicted = false;
         try
@@ -374,7 +411,7 @@ internal sealed partial class BlobDownload(
         }
 
         downloads.Forget(this);
-        metrics.Downloaded(repository.Upstream.Name, failure.Fault is DownloadFault.Stopped ? "stopped" : "failed", _staged?.Length ?? 0);
+        metrics.Downloaded(repository.Upstream.Name, failure.Fault is DownloadFault.Stopped ? "stopped" : "failed");
         if (!_opened.Task.IsCompleted && failure.Failure is { } refused)
         {
             // The upstream's refusal has been logged as such.

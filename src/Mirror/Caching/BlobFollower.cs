@@ -65,11 +65,12 @@ public sealed class BlobFollower : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _left, 1) == 0)
         {
-            _download.Leave(_priority);
             if (_direct is not null)
             {
                 await _direct.DisposeAsync();
             }
+
+            _download.Leave(_priority);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Mirror.Observability;
 using Mirror.Oci;
 using Mirror.Storage;
@@ -10,6 +11,9 @@ namespace Mirror.Caching;
 /// </summary>
 public sealed class CacheStore(Store store, StoreTrouble trouble)
 {
+    /// <summary>Damaged content that the index could not be made to forget.</summary>
+    private readonly ConcurrentDictionary<Digest, bool> _gone = new();
+
     /// <inheritdoc cref="StoreTrouble.Any"/>
     public bool IsInTrouble => trouble.Any;
 
@@ -17,7 +21,8 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
     {
         try
         {
-            return Worked(store.Metadata.FindLink(repository, digest));
+            var link = Worked(store.Metadata.FindLink(repository, digest));
+            return link is not null && _gone.ContainsKey(digest) ? link with { Blob = null } : link;
         }
         catch (Exception e) when (IsTrouble(StorePart.ReadingDatabase, e))
         {
@@ -29,7 +34,8 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
     {
         try
         {
-            return Worked(store.Metadata.FindBlob(digest));
+            var blob = Worked(store.Metadata.FindBlob(digest));
+            return _gone.ContainsKey(digest) ? null : blob;
         }
         catch (Exception e) when (IsTrouble(StorePart.ReadingDatabase, e))
         {
@@ -139,7 +145,14 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
 
     public Task<bool> TryRemovePublicAsync(RepositoryKey repository) => TryWriteAsync(store.Metadata.RemovePublicAsync(repository));
 
-    public Task<bool> TryForgetBlobAsync(Digest digest) => TryWriteAsync(store.Metadata.ForgetBlobAsync(digest));
+    /// <summary>Content is damaged or no longer there: it is not found any more, whether that can be written or not.</summary>
+    public async Task ForgetBlobAsync(Digest digest)
+    {
+        if (!await TryWriteAsync(store.Metadata.ForgetBlobAsync(digest)))
+        {
+            _gone[digest] = true;
+        }
+    }
 
     private T Worked<T>(T answer)
     {
@@ -153,6 +166,7 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
         {
             var blob = write();
             trouble.Over(StorePart.WritingFiles);
+            _gone.TryRemove(blob.Digest, out _);
             return blob;
         }
         catch (Exception e) when (IsTrouble(StorePart.WritingFiles, e))

@@ -17,8 +17,8 @@ public readonly record struct BlobPart(long Offset, long End, long? Size)
 
 /// <summary>
 /// One client's own way to a blob that can not be stored: straight from upstream, from where the client's reading stands, and verified on the way.
-/// What the client has had already was read from the remains of the download, and is hashed from there; what is not there is fetched
-/// once more for the hash alone. The last byte is held back until the digest is verified. A part that does not run to the end is not verified:
+/// What the client has had already was read from the remains of the download, and is hashed from there; what lies between that
+/// and the part that is wanted is fetched for the hash alone. The last byte is held back until the digest is verified. A part that does not run to the end is not verified:
 /// it makes nobody believe that he has the blob.
 /// </summary>
 internal sealed class DirectStream : IAsyncDisposable
@@ -61,7 +61,15 @@ internal sealed class DirectStream : IAsyncDisposable
         CancellationToken cancellationToken)
     {
         var hash = part.RunsToTheEnd ? Digest.Start(digest.Algorithm) : null;
-        var from = hash is null ? part.Offset : HashRemains(hash, remains.File, Math.Min(remains.Written, part.Offset));
+        var there = Math.Min(remains.Written, part.Offset);
+        var from = hash is null ? part.Offset : HashRemains(hash, remains.File, there);
+        if (hash is not null && from < there)
+        {
+            // The client has had bytes that can not be read again, and so not be verified with the rest.
+            hash.Dispose();
+            throw new DownloadFailedException(DownloadFault.Stopped, null, "what was received of it can not be read again");
+        }
+
         var arrival = new BlobArrival(
             repository,
             digest,
@@ -74,7 +82,10 @@ internal sealed class DirectStream : IAsyncDisposable
         var direct = new DirectStream(repository, digest, arrival, hash);
         try
         {
-            if (await arrival.OpenAsync(from, cancellationToken) is RemoteAnswer<BlobSize>.Failed(var failure))
+            // Who has begun to read waits as for any download that breaks off.
+            var isPatient = remains.Written > 0;
+            if (await arrival.OpenAsync(from, cancellationToken) is RemoteAnswer<BlobSize>.Failed(var failure)
+                && !(isPatient && failure is (RemoteFailure.Unavailable or RemoteFailure.Throttled)))
             {
                 throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
             }
@@ -117,7 +128,7 @@ internal sealed class DirectStream : IAsyncDisposable
         await _arrival.DisposeAsync();
     }
 
-    /// <returns>How much could be hashed: what a disk that fails no longer gives, upstream does.</returns>
+    /// <returns>How much could be hashed.</returns>
     private static long HashRemains(IncrementalHash hash, SafeFileHandle? file, long length)
     {
         var block = new byte[BlockSize];

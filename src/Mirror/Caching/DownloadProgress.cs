@@ -16,6 +16,7 @@ internal sealed class DownloadProgress
     private readonly Lock _gate = new();
     private SafeFileHandle? _file;
     private long _written;
+    private long _last = long.MaxValue;    // where the last byte is, if that is known: it is not read before all is verified
     private long _agreed;    // how far an earlier file was the same
     private bool _verified;
     private DownloadFailedException? _failure;
@@ -35,7 +36,10 @@ internal sealed class DownloadProgress
     }
 
     /// <summary>From now on this file is read, and what is in it already counts.</summary>
-    public void Begin(StagedBlob staged) => Change(() => (_file, _written, _agreed) = (staged.Handle, staged.Length, long.MaxValue));
+    /// <param name="staged">The file.</param>
+    /// <param name="size">The blob's, in bytes, where it is known.</param>
+    public void Begin(StagedBlob staged, long? size) => Change(() =>
+        (_file, _written, _last, _agreed) = (staged.Handle, staged.Length, (size ?? long.MaxValue) - 1, long.MaxValue));
 
     /// <summary>So many bytes of the file can be read now.</summary>
     public void Advance(long written) => Change(() => _written = written);
@@ -77,9 +81,10 @@ internal sealed class DownloadProgress
                     throw failure;
                 }
 
-                if (_written - 1 > offset)
+                var readable = Math.Min(_written - 1, _last);
+                if (readable > offset)
                 {
-                    return (_file!, _written - 1);
+                    return (_file!, readable);
                 }
 
                 _moved ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -99,7 +104,7 @@ internal sealed class DownloadProgress
         lock (_gate)
         {
             return IsOther(file) && offset > Math.Min(_agreed, _written)
-                ? throw new DownloadFailedException(DownloadFault.Stopped, null, _failure!.Message)
+                ? throw new DownloadFailedException(DownloadFault.Stopped, null, _failure?.Message ?? "it is being fetched once more")
                 : (_file, _written);
         }
     }

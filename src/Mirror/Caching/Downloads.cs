@@ -103,10 +103,11 @@ public sealed class Downloads(CacheStore store, MirrorMetrics metrics, TimeProvi
 
             var upstream = download.Repository.Upstream;
             var limit = upstream.FinishAbandoned;
-            var lacking = _running.Values.Select(running => running.Download)
+            var abandoned = _running.Values.Select(running => running.Download)
                 .Where(other => other.Repository.Upstream == upstream && other.IsAbandoned)
-                .Sum(other => (decimal)(other.Lacking ?? Math.Max(limit, 1)));
-            if (lacking > limit)
+                .ToList();
+            var lacking = abandoned.Sum(other => (decimal)(other.Lacking ?? Math.Max(limit, 1)));
+            if (lacking > limit || abandoned.Count > upstream.SpareConnections)
             {
                 download.Stop();
             }

@@ -67,7 +67,7 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
         {
             LogDamaged(e, repository);
             metrics.DamageFound();
-            await store.TryForgetBlobAsync(digest);
+            await store.ForgetBlobAsync(digest);
             return null;
         }
     }

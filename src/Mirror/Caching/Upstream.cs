@@ -64,6 +64,9 @@ public sealed partial class Upstream(
     /// <inheritdoc cref="RemoteRegistry.IsFull"/>
     public bool IsFull => remote.IsFull;
 
+    /// <inheritdoc cref="RemoteRegistry.SpareConnections"/>
+    public int SpareConnections => remote.SpareConnections;
+
     public RateLimit? RateLimit => remote.RateLimit;
 
     /// <summary>Whoever knows what the tag pointed to can do with that: then there is one attempt.</summary>
@@ -75,6 +78,9 @@ public sealed partial class Upstream(
 
     public Task<RemoteAnswer<Manifest>> GetManifestAsync(RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
         ObserveAsync("manifest", repository, () => remote.GetManifestAsync(repository, reference, cancellationToken));
+
+    /// <summary>Some bytes of a blob have arrived.</summary>
+    public void CountReceived(int bytes) => metrics.Received(Name, bytes);
 
     /// <inheritdoc cref="RemoteRegistry.StartTransfer"/>
     public Transfer StartTransfer(TransferPriority priority) => remote.StartTransfer(priority);

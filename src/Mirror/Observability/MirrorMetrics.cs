@@ -49,11 +49,12 @@ public sealed class MirrorMetrics : IDisposable
         "{request}",
         "What is left of an upstream's quota for us, as it last said.");
 
-    public void Downloaded(string registry, string outcome, long bytes)
-    {
-        _downloads.Add(1, new("registry", registry), new("outcome", outcome));
-        _downloadedBytes.Add(bytes, new KeyValuePair<string, object?>("registry", registry));
-    }
+    /// <param name="registry">From which.</param>
+    /// <param name="outcome">done, not stored, stopped or failed.</param>
+    public void Downloaded(string registry, string outcome) => _downloads.Add(1, new("registry", registry), new("outcome", outcome));
+
+    /// <summary>Some bytes of a blob have arrived.</summary>
+    public void Received(string registry, long bytes) => _downloadedBytes.Add(bytes, new KeyValuePair<string, object?>("registry", registry));
 
     /// <param name="source">disk, download or upstream.</param>
     /// <param name="bytes">Sent with this answer.</param>

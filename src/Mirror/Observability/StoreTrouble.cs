@@ -12,15 +12,17 @@ public enum StorePart
 }
 
 /// <summary>
-/// What the store can not do just now. Pulls go on without it, so nobody would notice: hence a counter for each time, an event when it begins, each
-/// minute that it goes on and when it is over, and a line for who asks how the mirror is.
+/// What the store can not do just now. Pulls go on without it, so nobody would notice: hence a counter for each time, an event once a minute at
+/// most, one when it is over, and a line for who asks how the mirror is.
 /// </summary>
 public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider time, ILogger<StoreTrouble> logger)
 {
     private static readonly TimeSpan Reminder = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<StorePart, (string Why, DateTimeOffset LoggedAt)> _current = [];
+    private readonly Dictionary<StorePart, string> _current = [];
+    private readonly Dictionary<StorePart, DateTimeOffset> _loggedAt = [];    // also after it was over: a disk that is nearly full fails now and then
+    private readonly HashSet<StorePart> _saidOver = [];
     private volatile bool _any;
 
     /// <summary>Whether there is something that the store could not do when it was last asked to.</summary>
@@ -31,7 +33,7 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
     {
         lock (_gate)
         {
-            return [.. _current.OrderBy(trouble => trouble.Key).Select(trouble => $"{NameOf(trouble.Key)} failed: {trouble.Value.Why}")];
+            return [.. _current.OrderBy(trouble => trouble.Key).Select(trouble => $"{NameOf(trouble.Key)} failed: {trouble.Value}")];
         }
     }
 
@@ -41,13 +43,15 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
         var now = time.GetUtcNow();
         lock (_gate)
         {
-            var isDue = !_current.TryGetValue(part, out var known) || now - known.LoggedAt >= Reminder;
-            _current[part] = (e.Message, isDue ? now : known.LoggedAt);
+            _current[part] = e.Message;
             _any = true;
-            if (!isDue)
+            if (_loggedAt.TryGetValue(part, out var loggedAt) && now - loggedAt < Reminder)
             {
                 return;
             }
+
+            _loggedAt[part] = now;
+            _saidOver.Remove(part);
         }
 
         LogMet(e, NameOf(part));
@@ -69,6 +73,10 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
             }
 
             _any = _current.Count > 0;
+            if (!_saidOver.Add(part))
+            {
+                return;
+            }
         }
 
         LogOver(NameOf(part));

@@ -178,7 +178,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
     {
         var follower = download.Follower;
         var position = range.Start;
-        if (position > follower.Written)
+        if (position >= follower.Written - 1)
         {
             if (await blobs.FindPartAsync(download, digest, range.Start, range.End, http.RequestAborted) is { } part)
             {

@@ -110,9 +110,18 @@ public sealed class StagedBlob : IDisposable
     {
         _hash.Dispose();
         Handle.Dispose();
-        if (!_leaves)
+        if (_leaves)
+        {
+            return;
+        }
+
+        try
         {
             File.Delete(_path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nobody who has just been served is to suffer for it; the next start sweeps it.
         }
     }
 

@@ -40,14 +40,14 @@ public sealed class RemoteRegistryTests
     }
 
     [Fact]
-    public async Task A_range_other_than_the_one_asked_for_is_a_bad_answer()
+    public async Task A_range_other_than_the_one_asked_for_is_none()
     {
         await using var scene = await RemoteScene.StartAsync();
         scene.Registry.On(HttpMethod.Get, scene.Image.Layer.Digest).Do(Behaviour.Status(206, "abc", ("Content-Range", "bytes 300-302/1000")));
 
         var answer = await scene.OpenLayerAsync(400);
 
-        Assert.Equal(UnavailableReason.BadAnswer, Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(answer)).Reason);
+        Assert.Equal(UnavailableReason.Unsupported, Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(answer)).Reason);
     }
 
     [Theory]

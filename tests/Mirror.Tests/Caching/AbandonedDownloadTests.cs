@@ -66,6 +66,40 @@ public sealed class AbandonedDownloadTests
     }
 
     [Fact]
+    public async Task Who_leaves_before_the_size_is_known_leaves_nothing_that_is_larger_than_what_may_be_finished()
+    {
+        await using var scene = await StartAsync(1000);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.Stall(gate));
+        using (var client = await RawHttp.ConnectAsync(scene.Mirror.Url))
+        {
+            await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+            await gate.Arrived();
+            client.Reset();
+        }
+
+        gate.Open();
+        await scene.Mirror.LoggedAsync("nobody waits for it any more");
+
+        Assert.DoesNotContain(scene.Layer.Digest, scene.Mirror.Published());
+    }
+
+    [Fact]
+    public async Task Abandoned_downloads_leave_connections_to_clients()
+    {
+        await using var scene = await Scene.StartAsync(layers: 3, layerSize: Size, configure: registry => registry with { MaxConnections = 2 });
+        var gates = scene.Image.Layers.Take(2).Select(layer => HoldAt(scene, layer, 1000)).ToList();
+        foreach (var layer in scene.Image.Layers.Take(2))
+        {
+            (await AskAsync(scene, layer)).Reset();
+        }
+
+        await scene.GetExactlyAsync(Scene.BlobPath(scene.Image.Layers[2].Digest), scene.Image.Layers[2]);
+
+        gates.ForEach(gate => gate.Open());
+    }
+
+    [Fact]
     public async Task Who_asks_while_a_stopped_download_is_still_ending_is_served()
     {
         const int Rounds = 40;

@@ -209,4 +209,75 @@ public sealed class ResumedDownloadTests
         Assert.Equal(scene.Layer.Content.ToArray(), rest.Body);
         Assert.Equal([$"bytes={left.Length}-", null], scene.Upstream.RequestsFor(scene.Layer.Digest).Select(request => request.Header("Range")));
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_left_whole_costs_nothing_if_it_is_right_and_is_never_served_if_it_is_wrong(bool right)
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.GetExactlyAsync(scene.TagPath, scene.Image.Manifest);
+        await scene.Mirror.RestartAsync(() => File.WriteAllBytes(Left(scene), right ? scene.Layer.Content.ToArray() : new byte[Size]));
+
+        var first = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.True(!first.IsComplete || first.Body.AsSpan().SequenceEqual(scene.Layer.Content.Span));
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        Assert.Equal(right ? 0 : 1, scene.Upstream.Count(HttpMethod.Get, scene.Layer.Digest));
+    }
+
+    [Fact]
+    public async Task What_is_left_longer_than_the_blob_is_never_served_also_where_upstream_ignores_ranges()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        await scene.Mirror.RestartAsync(() => File.WriteAllBytes(Left(scene), new byte[Size + 5]));
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.IgnoreRange);
+
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
+    [Fact]
+    public async Task A_second_try_needs_no_second_connection()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size, configure: registry => registry with { MaxConnections = 1 });
+        await scene.Mirror.RestartAsync(() => File.WriteAllBytes(Left(scene), new byte[1000]));
+
+        await scene.GetRawAsync(scene.LayerPath);
+
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
+    public static TheoryData<string, Behaviour> RefusedRanges => new()
+    {
+        { "400", Behaviour.Status(400) },
+        { "403", Behaviour.Status(403) },
+        { "416", Behaviour.Status(416) },
+        { "501", Behaviour.Status(501) },
+        { "206 without a range", Behaviour.Status(206, "x") },
+        { "another range", Behaviour.ShiftedRange(-5) },
+    };
+
+    [Theory]
+    [MemberData(nameof(RefusedRanges))]
+    public async Task Where_upstream_gives_no_parts_it_is_asked_for_the_whole_and_the_pull_succeeds(string what, Behaviour behaviour)
+    {
+        await using var scene = await Scene.StartAsync(layerSize: Size);
+        var isLie = what == "another range";
+        scene.Upstream.On(request => request.Header("Range") is not null && request.AsksFor(scene.Layer.Digest)).Times(isLie ? 1 : 99).Do(behaviour);
+        await scene.Mirror.RestartAsync(() => File.WriteAllBytes(Left(scene), scene.Layer.Content[..1000].ToArray()));
+
+        var leftBefore = await scene.GetRawAsync(scene.LayerPath);
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        var other = TestImage.Create(layers: 1, layerSize: Size, seed: 7);
+        scene.Upstream.Add(Scene.Repository, other, "other");
+        scene.Upstream.On(request => request.Header("Range") is not null && request.AsksFor(other.Layer.Digest)).Times(isLie ? 1 : 99).Do(behaviour);
+        scene.Upstream.On(HttpMethod.Get, other.Layer.Digest).Times(1).Do(Behaviour.CutAfter(Size / 2));
+        var inTheMiddle = await scene.GetRawAsync(Scene.BlobPath(other.Layer.Digest));
+
+        Assert.True(isLie || (leftBefore.IsComplete && inTheMiddle.IsComplete));
+        Assert.True(!leftBefore.IsComplete || leftBefore.Body.AsSpan().SequenceEqual(scene.Layer.Content.Span));
+        Assert.True(!inTheMiddle.IsComplete || inTheMiddle.Body.AsSpan().SequenceEqual(other.Layer.Content.Span));
+    }
+
+    private static string Left(Scene scene) => Path.Combine(scene.Mirror.DataPath, "staged", $"Sha256-{scene.Layer.Digest.Hex}-docker.io");
 }
