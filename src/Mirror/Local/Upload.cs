@@ -11,15 +11,16 @@ namespace Mirror.Local;
 /// <param name="id">Names it.</param>
 /// <param name="repository">Where the blob is pushed to.</param>
 /// <param name="client">Whose address it counts for.</param>
+/// <param name="length">How much there is of it, in bytes.</param>
 /// <param name="open">Opens the staged file, which may have been closed meanwhile.</param>
 /// <param name="time">The clock.</param>
-public sealed class Upload(UploadId id, RepositoryName repository, string client, Func<StagedBlob> open, TimeProvider time) : IDisposable
+public sealed class Upload(UploadId id, RepositoryName repository, string client, long length, Func<StagedBlob> open, TimeProvider time) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _turns = new(1, 1);
     private CancellationTokenSource? _current;
     private StagedBlob? _staged;
-    private long _length;
+    private long _length = length;
     private DateTimeOffset _usedAt = time.GetUtcNow();
 
     public UploadId Id => id;

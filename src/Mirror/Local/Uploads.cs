@@ -30,17 +30,14 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
             return null;
         }
 
-        var upload = New(repository, UploadId.New(), algorithm, client);
+        var upload = New(repository, UploadId.New(), algorithm, client, length: 0);
         _known[upload.Id] = upload;
         return upload;
     }
 
     /// <summary>An upload in progress, which may have been begun before this process.</summary>
     public Upload? Find(RepositoryName repository, UploadId id, string client) =>
-        _known.TryGetValue(id, out var upload) || (blobs.HasUpload(repository, id)
-            && (upload = _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client))) is not null)
-            ? upload.Repository == repository && !upload.IsOver ? upload : null
-            : null;
+        FindAny(repository, id, client) is { IsOver: false } upload && upload.Repository == repository ? upload : null;
 
     /// <summary>An upload has ended.</summary>
     public void Forget(Upload upload) => _known.TryRemove(upload.Id, out _);
@@ -53,8 +50,13 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
         }
     }
 
-    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client) =>
-        new(id, repository, client, () => blobs.StageUpload(repository, id, algorithm), time);
+    private Upload? FindAny(RepositoryName repository, UploadId id, string client) =>
+        _known.TryGetValue(id, out var upload) ? upload
+            : blobs.FindUpload(repository, id) is { } length ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, length))
+            : null;
+
+    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, long length) =>
+        new(id, repository, client, length, () => blobs.StageUpload(repository, id, algorithm), time);
 
     private void LetRest()
     {

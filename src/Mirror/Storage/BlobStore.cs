@@ -28,8 +28,9 @@ public sealed class BlobStore(StoreLayout layout)
     public StagedBlob StageUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
         new(layout, layout.StagedUpload(repository, id), algorithm);
 
-    /// <summary>Whether an earlier process has left such an upload.</summary>
-    public bool HasUpload(RepositoryName repository, UploadId id) => File.Exists(layout.StagedUpload(repository, id));
+    /// <summary>How much there is of an upload, in bytes; null where there is no such upload.</summary>
+    public long? FindUpload(RepositoryName repository, UploadId id) =>
+        new FileInfo(layout.StagedUpload(repository, id)) is { Exists: true } file ? file.Length : null;
 
     /// <summary>Publishes content that is in memory and has been verified, such as a manifest.</summary>
     /// <exception cref="IOException">The disk refused.</exception>

@@ -239,21 +239,20 @@ public sealed class StoreTests
         {
             started.SetResult();
             queued.Task.Wait();
-            return [];
         });
         await started.Task;
 
         // What SQLite does when the disk is full.
-        var second = writer.WriteAsync(session =>
+        var second = writer.WriteAsync(write =>
         {
-            session.Execute("ROLLBACK");
+            write.Session.Execute("ROLLBACK");
             throw new IOException("full");
         });
         queued.SetResult();
 
         Assert.Equal("full", (await Assert.ThrowsAsync<IOException>(() => second)).Message);
         await Assert.ThrowsAnyAsync<Exception>(() => first);
-        await writer.WriteAsync(_ => []);
+        await writer.WriteAsync(_ => { });
     }
 
     private static string FileOf(Scene scene, Digest digest) =>

@@ -1,0 +1,326 @@
+using System.Text;
+using System.Text.Json;
+using Mirror.Oci;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Local;
+
+/// <summary>What is pushed is there as it was pushed, and what is deleted is gone at once.</summary>
+public sealed class PushTests
+{
+    private const string Repository = "team/app";
+
+    private static readonly TestImage Image = TestImage.Create(layers: 2, layerSize: 1000, seed: 4);
+
+    [Fact]
+    public async Task An_image_is_pulled_as_it_was_pushed_also_after_a_restart()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1.0");
+
+        await registry.Mirror.RestartAsync();
+
+        foreach (var reference in new[] { "1.0", Image.Digest.ToString() })
+        {
+            var answer = await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{reference}");
+            Assert.Equal(200, answer.Status);
+            Assert.Equal(Image.Manifest.Content.ToArray(), answer.Body);
+            Assert.Equal((Image.Manifest.MediaType, Image.Digest.ToString()), (answer.Header("Content-Type"), answer.Header("Docker-Content-Digest")));
+            var head = await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/{reference}");
+            Assert.Equal((200, $"{Image.Manifest.Size}"), (head.Status, head.Header("Content-Length")));
+        }
+
+        foreach (var blob in Image.Blobs)
+        {
+            await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{blob.Digest}", blob);
+        }
+    }
+
+    [Fact]
+    public async Task A_pushed_manifest_is_answered_with_its_place_and_digest()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+
+        var answer = await registry.PutManifestAsync(Repository, Image.Manifest, "1.0");
+
+        Assert.Equal((201, Image.Digest.ToString()), (answer.Status, answer.Header("Docker-Content-Digest")));
+        Assert.Equal($"/v2/{Repository}/manifests/{Image.Digest}", answer.Header("Location"));
+    }
+
+    [Fact]
+    public async Task Several_tags_go_with_one_manifest()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+
+        var answer = await registry.PutManifestAsync(Repository, Image.Manifest, $"{Image.Digest}?tag=a&tag=b");
+
+        Assert.Equal((201, "a,b"), (answer.Status, answer.Header("OCI-Tag")));
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/a", Image.Manifest);
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/b", Image.Manifest);
+    }
+
+    [Fact]
+    public async Task A_manifest_whose_blobs_are_not_there_is_refused_and_says_which()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushBlobAsync(Repository, Image.Blobs.First());
+
+        var answer = await registry.PutManifestAsync(Repository, Image.Manifest, "1.0");
+
+        Assert.Equal((400, "MANIFEST_BLOB_UNKNOWN"), (answer.Status, answer.Error));
+        Assert.Contains("was not pushed", Encoding.UTF8.GetString(answer.Body), StringComparison.Ordinal);
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/manifests/1.0")).Status);
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task A_blob_of_another_repository_is_no_blob_of_this_one()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync("team/other", Image, "1.0");
+
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/blobs/{Image.Layer.Digest}")).Status);
+        Assert.Equal("MANIFEST_BLOB_UNKNOWN", (await registry.PutManifestAsync(Repository, Image.Manifest, "1.0")).Error);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_says_another_size_is_refused()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+        var lying = TestBlob.Of(
+            Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Image.Manifest.Content.Span).Replace(":1000", ":1001", StringComparison.Ordinal)),
+            Image.Manifest.MediaType);
+
+        var answer = await registry.PutManifestAsync(Repository, lying, "1.0");
+
+        Assert.Equal((400, "SIZE_INVALID"), (answer.Status, answer.Error));
+    }
+
+    [Fact]
+    public async Task A_manifest_under_another_digest_is_refused()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+
+        var answer = await registry.PutManifestAsync(Repository, Image.Manifest, Digest.Sha256("other"u8).ToString());
+
+        Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
+    }
+
+    [Fact]
+    public async Task A_manifest_is_pushed_and_pulled_under_its_sha512_too()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+        var digest = Digest.Of(DigestAlgorithm.Sha512, Image.Manifest.Content.Span);
+
+        Assert.Equal(201, (await registry.PutManifestAsync(Repository, Image.Manifest, $"{digest}")).Status);
+
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/{digest}", Image.Manifest);
+    }
+
+    [Theory]
+    [InlineData(4 * 1024 * 1024, 201)]
+    [InlineData((4 * 1024 * 1024) + 1, 413)]
+    public async Task A_manifest_may_have_four_mebibytes(int size, int status)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var empty = Artifact(new { }, subject: null, filler: "");
+        var large = Artifact(new { }, subject: null, filler: new string('x', size - (int)empty.Size));
+        await registry.PushBlobAsync(Repository, EmptyConfig);
+
+        Assert.Equal(size, large.Size);
+        Assert.Equal(status, (await registry.PutManifestAsync(Repository, large, "large")).Status);
+    }
+
+    [Fact]
+    public async Task An_index_may_lack_children_but_not_lie_about_those_that_are_there()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1.0");
+        var sparse = Index([new(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size), new(MediaTypes.OciManifest, Digest.Sha256("gone"u8), 5)]);
+        var lying = Index([new(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size + 1)]);
+
+        Assert.Equal(201, (await registry.PutManifestAsync(Repository, sparse, "sparse")).Status);
+        Assert.Equal("SIZE_INVALID", (await registry.PutManifestAsync(Repository, lying, "lying")).Error);
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/sparse", sparse);
+    }
+
+    [Fact]
+    public async Task A_child_that_an_index_merely_names_is_not_opened_by_it()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync("team/private", Image, "1.0");
+        await registry.PutManifestAsync(Repository, Index([new(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size)]), "all");
+
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task What_refers_to_a_manifest_is_listed_page_by_page_and_by_its_kind()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1.0");
+        await registry.PushBlobAsync(Repository, EmptyConfig);
+        var subject = new Descriptor(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size);
+        for (var number = 0; number < 5; number++)
+        {
+            var artifact = Artifact(new { number = $"{number}" }, subject, filler: $"{number}", artifactType: number < 2 ? "application/x.sbom" : "application/x.signature");
+            var pushed = await registry.PutManifestAsync(Repository, artifact, artifact.Digest.ToString());
+            Assert.Equal((201, Image.Digest.ToString()), (pushed.Status, pushed.Header("OCI-Subject")));
+        }
+
+        var all = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}");
+        var sboms = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}?artifactType=application/x.sbom");
+        var first = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}?n=3");
+        var next = first.Header("Link")!;
+        var second = await registry.SendAsync("GET", next[1..next.IndexOf('>', StringComparison.Ordinal)]);
+        var none = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Digest.Sha256("nothing"u8)}");
+
+        Assert.Equal((200, MediaTypes.OciIndex), (all.Status, all.Header("Content-Type")));
+        Assert.Equal(5, Manifests(all).Count);
+        Assert.Equal(2, Manifests(sboms).Count);
+        Assert.Equal("artifactType", sboms.Header("OCI-Filters-Applied"));
+        Assert.Equal(Manifests(all), [.. Manifests(first), .. Manifests(second)]);
+        Assert.Null(second.Header("Link"));
+        Assert.Empty(Manifests(none));
+    }
+
+    [Fact]
+    public async Task What_is_deleted_is_gone_at_once()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1.0");
+        await registry.PutManifestAsync(Repository, Image.Manifest, "latest");
+
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/1.0")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/1.0")).Status);
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/latest", Image.Manifest);
+
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/latest")).Status);
+
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/blobs/{Image.Layer.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/blobs/{Image.Layer.Digest}")).Status);
+
+        foreach (var (path, code) in new[] { ($"manifests/{Image.Digest}", "MANIFEST_UNKNOWN"), ("manifests/1.0", "MANIFEST_UNKNOWN"), ($"blobs/{Image.Layer.Digest}", "BLOB_UNKNOWN") })
+        {
+            var again = await registry.SendAsync("DELETE", $"/v2/{Repository}/{path}");
+            Assert.Equal((404, code), (again.Status, again.Error));
+        }
+    }
+
+    [Fact]
+    public async Task Tags_are_listed_in_their_order_page_by_page()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await PushBlobsAsync(registry);
+        Assert.Equal(404, (await registry.SendAsync("GET", "/v2/team/nothing/tags/list")).Status);
+        foreach (var tag in new[] { "b", "B", "a", "1", "_x" })
+        {
+            await registry.PutManifestAsync(Repository, Image.Manifest, tag);
+        }
+
+        var first = await registry.SendAsync("GET", $"/v2/{Repository}/tags/list?n=3");
+        var second = await registry.SendAsync("GET", $"/v2/{Repository}/tags/list?n=3&last=_x");
+        var none = await registry.SendAsync("GET", $"/v2/{Repository}/tags/list?n=0");
+
+        Assert.Equal(["1", "B", "_x"], Tags(first));
+        Assert.NotNull(first.Header("Link"));
+        Assert.Equal(["a", "b"], Tags(second));
+        Assert.Null(second.Header("Link"));
+        Assert.Empty(Tags(none));
+    }
+
+    [Fact]
+    public async Task A_name_of_an_upstream_is_not_pushed_to()
+    {
+        await using var upstream = await FakeRegistry.StartAsync();
+        await using var mirror = await MirrorHost.StartAsync(upstream);
+
+        foreach (var path in new[] { "/v2/docker.io/library/app/blobs/uploads/", "/v2/library/app/blobs/uploads/", "/v2/app/blobs/uploads/?ns=docker.io" })
+        {
+            using var answer = await mirror.SendAsync(HttpMethod.Post, path);
+            Assert.Equal(405, (int)answer.StatusCode);
+            Assert.Contains("UNSUPPORTED", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        Assert.Empty(upstream.Requests);
+    }
+
+    [Fact]
+    public async Task A_name_of_one_segment_is_ours_once_something_was_pushed_to_it_and_upstreams_before()
+    {
+        await using var upstream = await FakeRegistry.StartAsync();
+        var theirs = TestImage.Create(seed: 9);
+        upstream.Add(RepositoryName.Parse("library/app"), theirs, "1.0");
+        await using var mirror = await MirrorHost.StartAsync(upstream);
+        using (var before = await mirror.GetAsync("/v2/app/manifests/1.0"))
+        {
+            Assert.Equal(theirs.Manifest.Content.ToArray(), await before.Content.ReadAsByteArrayAsync());
+        }
+
+        using var client = new HttpClient { BaseAddress = mirror.Url };
+        foreach (var blob in Image.Blobs)
+        {
+            using var pushed = await client.PostAsync($"/v2/app/blobs/uploads/?digest={blob.Digest}", new ReadOnlyMemoryContent(blob.Content));
+            Assert.Equal(201, (int)pushed.StatusCode);
+        }
+
+        var manifest = new ReadOnlyMemoryContent(Image.Manifest.Content);
+        manifest.Headers.ContentType = new(Image.Manifest.MediaType);
+        using (var put = await client.PutAsync("/v2/app/manifests/1.0", manifest))
+        {
+            Assert.Equal(201, (int)put.StatusCode);
+        }
+
+        upstream.ClearRequests();
+        Assert.Equal(Image.Manifest.Content.ToArray(), await client.GetByteArrayAsync("/v2/app/manifests/1.0"));
+        Assert.Empty(upstream.Requests);
+    }
+
+    private static TestBlob EmptyConfig { get; } = TestBlob.Of("{}"u8.ToArray());
+
+    private static async Task PushBlobsAsync(OwnRegistry registry)
+    {
+        foreach (var blob in Image.Blobs)
+        {
+            await registry.PushBlobAsync(Repository, blob);
+        }
+    }
+
+    private static TestBlob Artifact(object annotations, Descriptor? subject, string filler, string artifactType = "application/x.test")
+    {
+        var manifest = new Dictionary<string, object>
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = MediaTypes.OciManifest,
+            ["artifactType"] = artifactType,
+            ["config"] = Json(new Descriptor("application/vnd.oci.empty.v1+json", EmptyConfig.Digest, EmptyConfig.Size)),
+            ["layers"] = Array.Empty<object>(),
+            ["annotations"] = annotations,
+            ["filler"] = filler,
+        };
+        if (subject is not null)
+        {
+            manifest["subject"] = Json(subject);
+        }
+
+        return TestBlob.Of(JsonSerializer.SerializeToUtf8Bytes(manifest), MediaTypes.OciManifest);
+    }
+
+    private static TestBlob Index(IEnumerable<Descriptor> children) => TestBlob.Of(
+        JsonSerializer.SerializeToUtf8Bytes(new { schemaVersion = 2, mediaType = MediaTypes.OciIndex, manifests = children.Select(Json) }), MediaTypes.OciIndex);
+
+    private static object Json(Descriptor descriptor) => new { mediaType = descriptor.MediaType, digest = descriptor.Digest.ToString(), size = descriptor.Size };
+
+    private static List<string?> Manifests(PushAnswer answer) =>
+        [.. JsonDocument.Parse(answer.Body).RootElement.GetProperty("manifests").EnumerateArray().Select(item => item.GetProperty("digest").GetString())];
+
+    private static List<string?> Tags(PushAnswer answer) =>
+        [.. JsonDocument.Parse(answer.Body).RootElement.GetProperty("tags").EnumerateArray().Select(item => item.GetString())];
+}

@@ -1,0 +1,239 @@
+using Mirror.Oci;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Local;
+
+/// <summary>Blobs are pushed in all the ways that the distribution spec has, and what was received is never lost.</summary>
+public sealed class UploadTests
+{
+    private const string Repository = "team/app";
+
+    private static readonly TestBlob Blob = TestBlob.Of(Enumerable.Range(0, 5000).Select(i => (byte)(i * 7)).ToArray());
+    private static readonly string BlobPath = $"/v2/{Repository}/blobs/{Blob.Digest}";
+
+    [Fact]
+    public async Task A_blob_in_one_request()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+
+        var answer = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}", Blob.Content);
+
+        Assert.Equal((201, BlobPath, Blob.Digest.ToString()), (answer.Status, answer.Header("Location"), answer.Header("Docker-Content-Digest")));
+        await registry.GetExactlyAsync(answer.Header("Location")!, Blob);
+    }
+
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task A_blob_in_two_requests_under_either_digest(DigestAlgorithm algorithm)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var digest = Digest.Of(algorithm, Blob.Content.Span);
+        var begun = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/");
+
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(begun.Header("Location")!, $"digest={digest}"), Blob.Content);
+
+        Assert.Equal((202, "0-0"), (begun.Status, begun.Header("Range")));
+        Assert.NotNull(begun.Header("Docker-Upload-UUID"));
+        Assert.Equal((201, digest.ToString()), (ended.Status, ended.Header("Docker-Content-Digest")));
+        await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{digest}", Blob);
+        Assert.Equal(digest.ToString(), (await registry.SendAsync("HEAD", $"/v2/{Repository}/blobs/{digest}")).Header("Docker-Content-Digest"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_blob_in_chunks(bool lastWithPut)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+
+        var first = await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        var second = await ChunkAsync(registry, "PATCH", first.Header("Location")!, 2000, lastWithPut ? 4000 : 5000);
+        var put = OwnRegistry.With(second.Header("Location")!, $"digest={Blob.Digest}");
+        var last = lastWithPut ? await ChunkAsync(registry, "PUT", put, 4000, 5000) : await registry.SendAsync("PUT", put);
+
+        Assert.Equal((202, "0-1999"), (first.Status, first.Header("Range")));
+        Assert.Equal(202, second.Status);
+        Assert.Equal(201, last.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task A_blob_in_a_stream_of_unsaid_length()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+
+        var streamed = await registry.SendAsync("PATCH", location, Blob.Content, ("Transfer-Encoding", "chunked"));
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(streamed.Header("Location")!, $"digest={Blob.Digest}"));
+
+        Assert.Equal((202, 201), (streamed.Status, ended.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Theory]
+    [InlineData("PATCH", 0, 100)]
+    [InlineData("PATCH", 3000, 4000)]
+    [InlineData("PUT", 3000, 5000)]
+    public async Task A_chunk_that_is_not_the_next_one_is_refused_and_the_upload_says_where_it_is(string method, int start, int end)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+
+        var refused = await ChunkAsync(registry, method, OwnRegistry.With(location, $"digest={Blob.Digest}"), start, end);
+        var status = await registry.SendAsync("GET", location);
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.Equal((416, "BLOB_UPLOAD_INVALID", "0-1999"), (refused.Status, refused.Error, refused.Header("Range")));
+        Assert.Equal((204, "0-1999", location), (status.Status, status.Header("Range"), status.Header("Location")));
+        Assert.Equal(201, rest.Status);
+    }
+
+    [Fact]
+    public async Task A_chunk_whose_lengths_disagree_is_refused()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+
+        var answer = await registry.SendAsync("PATCH", location, Blob.Content, ("Content-Range", "0-9"));
+
+        Assert.Equal((400, "SIZE_INVALID"), (answer.Status, answer.Error));
+        Assert.Equal("0-0", (await registry.SendAsync("GET", location)).Header("Range"));
+    }
+
+    [Fact]
+    public async Task An_upload_that_nobody_wants_any_more_is_gone()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+
+        Assert.Equal(204, (await registry.SendAsync("DELETE", location)).Status);
+
+        foreach (var method in new[] { "GET", "DELETE", "PATCH", "PUT" })
+        {
+            var answer = await registry.SendAsync(method, OwnRegistry.With(location, $"digest={Blob.Digest}"));
+            Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (answer.Status, answer.Error));
+        }
+
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Theory]
+    [InlineData("POST")]
+    [InlineData("PUT")]
+    public async Task What_does_not_have_the_digest_is_refused_and_nothing_of_it_stays(string method)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var wrong = $"digest={Digest.Sha256("other"u8)}";
+        var target = method == "POST"
+            ? $"/v2/{Repository}/blobs/uploads/?{wrong}"
+            : OwnRegistry.With(await registry.BeginAsync(Repository), wrong);
+
+        var answer = await registry.SendAsync(method, target, Blob.Content);
+
+        Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
+        Assert.Empty(registry.Mirror.Published());
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Theory]
+    [InlineData("sha256:baddigest")]
+    [InlineData("md5:00")]
+    [InlineData("")]
+    public async Task A_digest_that_is_none_is_refused(string digest)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+
+        var answer = await registry.SendAsync("PUT", OwnRegistry.With(await registry.BeginAsync(Repository), $"digest={digest}"), Blob.Content);
+
+        Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
+    }
+
+    [Fact]
+    public async Task A_blob_is_mounted_from_where_it_is_and_from_nowhere_else()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushBlobAsync("team/other", Blob);
+
+        var from = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?mount={Blob.Digest}&from=team/other");
+        var anonymous = await registry.SendAsync("POST", $"/v2/team/third/blobs/uploads/?mount={Blob.Digest}");
+        var wrongSource = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={Blob.Digest}&from=team/empty");
+        var unknown = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={Digest.Sha256("other"u8)}&from=team/other");
+
+        Assert.Equal((201, 201, 202, 202), (from.Status, anonymous.Status, wrongSource.Status, unknown.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+        await registry.GetExactlyAsync($"/v2/team/third/blobs/{Blob.Digest}", Blob);
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/team/fourth/blobs/{Blob.Digest}")).Status);
+    }
+
+    [Fact]
+    public async Task An_upload_goes_on_after_a_restart_of_the_server()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+
+        await registry.Mirror.RestartAsync();
+        var status = await registry.SendAsync("GET", location);
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.Equal("0-1999", status.Header("Range"));
+        Assert.Equal(201, rest.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task An_upload_goes_on_after_a_connection_that_broke_or_fell_silent()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        var path = new Uri(registry.Mirror.Url, location).PathAndQuery;
+        using var silent = await RawHttp.ConnectAsync(registry.Mirror.Url);
+        await silent.SendAsync(RawHttp.Request(registry.Mirror.Url, "PATCH", path, "Content-Length: 5000"));
+        await silent.SendAsync(Blob.Content[..2000]);
+        await Until(async () => (await registry.SendAsync("GET", location)).Header("Range") == "0-1999");
+
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.Equal(201, rest.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task An_upload_of_one_repository_is_none_of_another()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+
+        var answer = await registry.SendAsync("GET", location.Replace(Repository, "team/other", StringComparison.Ordinal));
+
+        Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (answer.Status, answer.Error));
+    }
+
+    [Fact]
+    public async Task Sixteen_clients_push_one_blob_and_it_is_stored_once()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+
+        await Task.WhenAll(Enumerable.Range(0, 16).Select(number => registry.PushBlobAsync($"team/app-{number}", Blob)));
+
+        Assert.Equal([Blob.Digest], registry.Mirror.Published());
+        Assert.Equal(0, registry.Mirror.Staged());
+        await registry.GetExactlyAsync($"/v2/team/app-15/blobs/{Blob.Digest}", Blob);
+    }
+
+    private static Task<PushAnswer> ChunkAsync(OwnRegistry registry, string method, string location, int start, int end) =>
+        registry.SendAsync(method, location, Blob.Content[start..end], ("Content-Range", $"{start}-{end - 1}"));
+
+    private static async Task Until(Func<Task<bool>> holds)
+    {
+        for (var attempt = 0; !await holds(); attempt++)
+        {
+            Assert.True(attempt < 1000, "what is waited for does not come");
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+    }
+}
