@@ -13,7 +13,7 @@ namespace Mirror.Caching;
 public sealed partial class PublicRepositories(
     CacheStore store, TagCache tags, TimeProvider time, ILogger<PublicRepositories> logger, CancellationToken stopping)
 {
-    private static readonly TimeSpan YesHolds = TimeSpan.FromDays(1);
+    internal static readonly TimeSpan YesHolds = TimeSpan.FromDays(1);
     private static readonly TimeSpan NoHolds = TimeSpan.FromMinutes(1);
 
     /// <summary>So long an old answer is not asked for again where that has just failed.</summary>
