@@ -76,7 +76,7 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
                 };
 
             case RemoteAnswer<Tagged<Manifest>>.Failed(var failure):
-                return named with { Error = failure.Why };
+                return named with { Error = failure.WhyInFull };
 
             default:
                 throw new System.Diagnostics.UnreachableException();

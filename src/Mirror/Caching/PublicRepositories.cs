@@ -173,10 +173,16 @@ public sealed partial class PublicRepositories(
 
     private async Task RememberPrivateAsync(UpstreamRepository repository, DateTimeOffset askedAt)
     {
+        var isNews = !_known.TryFind(repository.Key, out var last, out _) || last.IsPublic;
         _known.Remove(repository.Key);
         Remember(repository, isPublic: false, askedAt, NoHolds);
         if (store.FindPublic(repository.Key) is null)
         {
+            if (isNews)
+            {
+                LogPrivate(repository.Key, repository.Upstream.Name);
+            }
+
             return;
         }
 
@@ -186,6 +192,12 @@ public sealed partial class PublicRepositories(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Repository} is no longer for everybody to read, upstream says")]
     private partial void LogNoLongerPublic(RepositoryKey repository);
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Repository} is not for everybody to read, upstream says: clients get 404, whether our credentials can read it or not, unless {Upstream} "
+            + "has share: all")]
+    private partial void LogPrivate(RepositoryKey repository, string upstream);
 
     private readonly record struct Known(bool IsPublic, TimeSpan Holds);
 

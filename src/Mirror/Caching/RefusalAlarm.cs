@@ -30,7 +30,7 @@ internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider t
         metrics.CachedTagRefused(repository.Upstream.Name);
         if (IsDue(repository.Key))
         {
-            LogRefused(repository.Key, repository.Upstream.Freshness.ServeStale.TotalHours, repository.Upstream.Name, failure.Why);
+            LogRefused(repository.Key, repository.Upstream.Freshness.ServeStale.TotalHours, repository.Upstream.Name, failure.WhyInFull);
         }
     }
 

@@ -186,7 +186,7 @@ public sealed partial class TagCache(
         var timely = await AnswerInTimeAsync(asking, repository, cancellationToken);
         if (timely is RemoteAnswer<T>.Failed { Failure: not RemoteFailure.Missing and var failure })
         {
-            LogStale(repository.Key, tag, here.CheckedAt, failure.Why);
+            LogStale(repository.Key, tag, here.CheckedAt, failure.WhyInFull);
             metrics.CacheRequest("tag", "stale");
             return WithStale(await fromCache(here.Digest), stale: true);
         }

@@ -144,7 +144,7 @@ public sealed partial class Upstream(
             || (failed is RemoteFailure.Denied && operation == Access);
         if (!isAnswer && answer is RemoteAnswer<T>.Failed(var failure))
         {
-            LogFailed(Name, operation, repository, outcome, failure.Why);
+            LogFailed(Name, operation, repository, outcome, failure.WhyInFull);
         }
 
         return answer;

@@ -46,6 +46,22 @@ public sealed class ShareTests : ShareScene
     }
 
     [Fact]
+    public async Task Why_a_private_repository_is_unknown_is_said_once_in_the_log_and_the_answer_names_the_option()
+    {
+        await StartAsync();
+
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Contains("share: all", (await GetAsync(Private, $"manifests/{Scene.Tag}")).Text, StringComparison.Ordinal);
+            Mirror.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        var line = Assert.Single(Mirror.Log.Lines, line => line.Contains("is not for everybody", StringComparison.Ordinal));
+        Assert.Contains("docker.io/team/app", line, StringComparison.Ordinal);
+        Assert.Contains("share: all", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_repository_that_nobody_has_asked_about_has_to_wait_while_upstream_wants_to_be_left_alone()
     {
         await StartAsync();
@@ -152,6 +168,18 @@ public sealed class ShareTests : ShareScene
         Upstream.ClearRequests();
         Assert.Equal(200, (await RawHttp.GetAsync(anonymous.Url, $"/v2/{Private}/manifests/{Scene.Tag}")).Status);
         Assert.Single(Upstream.Requests);
+    }
+
+    [Fact]
+    public async Task As_whom_upstream_was_asked_is_for_the_log_and_not_for_clients()
+    {
+        await StartAsync(change: registry => registry with { Share = Share.All, Username = "robot-7", Password = new Secret("wrong") });
+
+        var refused = await GetAsync(Private, $"manifests/{Scene.Tag}");
+
+        Assert.Equal(403, refused.Status);
+        Assert.DoesNotContain("robot-7", refused.Text, StringComparison.Ordinal);
+        Assert.Contains(Mirror.Log.Lines, line => line.Contains("it was asked as user robot-7", StringComparison.Ordinal));
     }
 
     [Fact]
