@@ -55,6 +55,12 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
             return nothing with { Error = why };
         }
 
+        if (repository.Upstream.IsGuarded)
+        {
+            // Whatever the answer is: without it nothing of the image could be shown to a client while upstream is down.
+            await cache.PublicRepositories.IsPublicAsync(repository, new RepositoryContent.OfManifest(image.Reference), cancellationToken);
+        }
+
         var named = nothing with { Name = FullName(repository, image.Reference) };
         switch (await FindAsync(repository, image.Reference, cancellationToken))
         {
@@ -70,7 +76,7 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
                 };
 
             case RemoteAnswer<Tagged<Manifest>>.Failed(var failure):
-                return named with { Error = failure.Why };
+                return named with { Error = failure.WhyInFull };
 
             default:
                 throw new System.Diagnostics.UnreachableException();

@@ -143,7 +143,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
                 break;
 
             case RemoteAnswer<Manifest>.Failed(var failure):
-                tally.Lack(digest, failure.Why);
+                tally.Lack(digest, failure.WhyInFull);
                 break;
         }
     }
@@ -154,7 +154,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
         await using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
         if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
         {
-            tally.Lack(blob.Digest, failure.Why);
+            tally.Lack(blob.Digest, failure.WhyInFull);
         }
         else if (source is BlobSource.Downloading(var follower, _))
         {

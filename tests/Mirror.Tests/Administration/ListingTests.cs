@@ -93,7 +93,7 @@ public sealed class ListingTests
             {
                 var repository = new RepositoryKey("docker.io", RepositoryName.Parse(name));
                 var tags = Enumerable.Range(0, 230).Select(number => new TagSighting(Tag.Parse($"{number}"), DateTimeOffset.UnixEpoch));
-                await store.Metadata.RecordManifestAsync(repository, isGuarded: false, manifest, blob, [.. tags]);
+                await store.Metadata.RecordManifestAsync(repository, yesHolds: null, manifest, blob, [.. tags]);
             }
         }
 

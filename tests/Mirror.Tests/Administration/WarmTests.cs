@@ -37,6 +37,38 @@ public sealed class WarmTests
         }
     }
 
+    [Theory]
+    [InlineData("alpine:3.20")]
+    [InlineData("alpine@")]
+    public async Task A_warm_image_that_everybody_may_read_is_pulled_with_upstream_stopped_where_there_are_credentials(string name)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false, options: ", username: mirror, password: secret");
+        var image = TestImage.Create(layers: 2);
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.RequireTokens("mirror", "secret");
+
+        var run = await scene.RunAsync("warm", name.EndsWith('@') ? $"{name}{image.Digest}" : name);
+
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        await scene.Upstream.StopAsync();
+        await scene.ServeAsync();
+        await scene.PullAsync(image);
+    }
+
+    [Fact]
+    public async Task A_warm_image_that_only_our_credentials_can_read_is_shown_to_nobody()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true, options: ", username: mirror, password: secret");
+        var image = TestImage.Create();
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.RequireTokens("mirror", "secret", new TokenOptions { Private = [CommandScene.Repository] });
+
+        Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20")).Code);
+
+        await scene.Upstream.StopAsync();
+        Assert.Equal(404, (await scene.GetAsync("/v2/library/alpine/manifests/3.20")).Status);
+    }
+
     [Fact]
     public async Task What_is_here_already_is_not_fetched_again()
     {

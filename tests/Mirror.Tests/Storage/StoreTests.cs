@@ -217,8 +217,8 @@ public sealed class StoreTests
         {
             var blob = store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
             TagSighting Sighting(int i) => new(Tag.Parse($"t{i}"), DateTimeOffset.UnixEpoch);
-            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, isGuarded: false, parsed, blob, [Sighting(i)])).ToList();
-            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, isGuarded: false, parsed, blob, [Sighting(0)]);
+            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, yesHolds: null, parsed, blob, [Sighting(i)])).ToList();
+            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, yesHolds: null, parsed, blob, [Sighting(0)]);
             await Task.WhenAll(writes.Concat(Enumerable.Range(200, 200).Select(i => store.Metadata.RecordTagAsync(repository, Sighting(i), parsed.Digest))));
             await Assert.ThrowsAnyAsync<Exception>(() => failing);
         }
