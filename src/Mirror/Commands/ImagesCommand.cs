@@ -8,6 +8,7 @@ namespace Mirror.Commands;
 public static class ImagesCommand
 {
     private const int ShortDigest = 19;    // sha256: and twelve digits
+    private const int LongestName = 1000;
 
     public static Command Create()
     {
@@ -63,9 +64,10 @@ public static class ImagesCommand
                 new Column("SIZE", IsNumber: true),
                 new Column("COMPLETE"),
                 new Column("CHECKED (UTC)"));
+            // What a server says, and an upstream has written into manifests, is made fit for a terminal.
             await table.AddAsync(
-                image.Image,
-                image.Digest[..ShortDigest],
+                Printable.Of(image.Image, LongestName),
+                Printable.Of(image.Digest[..Math.Min(ShortDigest, image.Digest.Length)]),
                 Kind(image),
                 Bytes.Human(image.BytesHere),
                 Bytes.Human(image.Bytes),
@@ -77,7 +79,6 @@ public static class ImagesCommand
             ?? output.WriteLineAsync(pattern is null ? "No image is cached." : $"No cached image matches {Printable.Quote(pattern)}."));
     }
 
-    /// <summary>What an upstream has written into manifests is made fit for a terminal.</summary>
     private static string Kind(ListedImage image)
     {
         var kind = Printable.Of(image.Platforms.Count > 0 ? string.Join(',', image.Platforms) : image.Type ?? "-");

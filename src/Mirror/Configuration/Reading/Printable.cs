@@ -9,10 +9,10 @@ internal static class Printable
 
     public static string Quote(string text) => $"'{Of(text)}'";
 
-    public static string Of(string text)
+    public static string Of(string text, int maxLength = MaxLength)
     {
         var printable = new StringBuilder();
-        foreach (var c in text.AsSpan(0, Math.Min(text.Length, MaxLength)))
+        foreach (var c in text.AsSpan(0, Math.Min(text.Length, maxLength)))
         {
             // Bidirectional marks and the like are format characters: they rearrange what is read.
             _ = char.IsControl(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) is
@@ -22,6 +22,6 @@ internal static class Printable
                 : printable.Append(c);
         }
 
-        return text.Length > MaxLength ? printable.Append('…').ToString() : printable.ToString();
+        return text.Length > maxLength ? printable.Append('…').ToString() : printable.ToString();
     }
 }
