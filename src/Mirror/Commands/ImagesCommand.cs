@@ -8,7 +8,6 @@ namespace Mirror.Commands;
 public static class ImagesCommand
 {
     private const int ShortDigest = 19;    // sha256: and twelve digits
-    private const int LongestName = 1000;
 
     public static Command Create()
     {
@@ -66,7 +65,7 @@ public static class ImagesCommand
                 new Column("CHECKED (UTC)"));
             // What a server says, and an upstream has written into manifests, is made fit for a terminal.
             await table.AddAsync(
-                Printable.Of(image.Image, LongestName),
+                Printable.Sentence(image.Image),
                 Printable.Of(image.Digest[..Math.Min(ShortDigest, image.Digest.Length)]),
                 Kind(image),
                 Bytes.Human(image.BytesHere),

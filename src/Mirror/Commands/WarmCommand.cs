@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mirror.Administration;
+using Mirror.Configuration.Reading;
 using Mirror.Oci;
 
 namespace Mirror.Commands;
@@ -90,12 +91,12 @@ public static class WarmCommand
     {
         if (image.Error is not null)
         {
-            await errors.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {image.Error}");
+            await errors.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {Printable.Sentence(image.Error)}");
         }
 
         foreach (var failed in image.Failed)
         {
-            await errors.WriteLineAsync($"mirror: {image.Name}: {failed.Digest} was not fetched: {failed.Why}");
+            await errors.WriteLineAsync($"mirror: {image.Name}: incomplete: {failed.Digest}: {Printable.Sentence(failed.Why)}");
         }
     }
 }

@@ -55,6 +55,23 @@ public sealed class WarmTests
     }
 
     [Fact]
+    public async Task An_image_that_is_for_another_platform_than_was_asked_for_is_not_called_complete()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        var image = TestImage.Create(platform: new Platform("linux", "arm"));
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+
+        var other = await scene.RunAsync("warm", "alpine:3.20", "--platform", "linux/arm64", "--platform", "linux/arm");
+        Assert.Equal(3, other.Code);
+        Assert.Contains("alpine:3.20: incomplete; 2 blobs", other.Output, StringComparison.Ordinal);
+        Assert.Equal(
+            $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Digest}: it is for linux/arm alone, not for linux/arm64\n", other.Error);
+
+        Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20", "--platform", "linux/arm")).Code);
+        Assert.Equal(0, (await scene.RunAsync("warm", $"alpine@{image.Digest}", "--platform", "linux/arm/v7")).Code);
+    }
+
+    [Fact]
     public async Task With_a_platform_only_that_image_of_an_index_is_fetched()
     {
         await using var scene = await CommandScene.StartAsync(serving: true);
@@ -87,7 +104,7 @@ public sealed class WarmTests
 
         Assert.Equal(3, run.Code);
         Assert.StartsWith("docker.io/library/alpine:3.20: incomplete; 3 blobs fetched", run.Output, StringComparison.Ordinal);
-        var complaint = $"mirror: docker.io/library/alpine:3.20: {image.Layers[1].Digest} was not fetched: ";
+        var complaint = $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Layers[1].Digest}: ";
         Assert.StartsWith(complaint, run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.TrimEnd().Split('\n'));
     }

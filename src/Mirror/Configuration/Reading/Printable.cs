@@ -6,10 +6,16 @@ namespace Mirror.Configuration.Reading;
 internal static class Printable
 {
     private const int MaxLength = 100;
+    private const int MaxSentence = 2000;
 
     public static string Quote(string text) => $"'{Of(text)}'";
 
-    public static string Of(string text, int maxLength = MaxLength)
+    public static string Of(string text) => Of(text, MaxLength);
+
+    /// <summary>What is longer than a value: a full name, or why something failed.</summary>
+    public static string Sentence(string text) => Of(text, MaxSentence);
+
+    private static string Of(string text, int maxLength)
     {
         var printable = new StringBuilder();
         foreach (var c in text.AsSpan(0, Math.Min(text.Length, maxLength)))
