@@ -273,6 +273,42 @@ public sealed class SocketTests
         Assert.False(File.Exists(scene.SocketPath));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Interrupting_a_command_that_answers_for_another_ends_it_at_once_and_both_say_so(bool waiting)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+        var (first, second) = (TestImage.Create(seed: 1), TestImage.Create(seed: 2));
+        scene.Upstream.Add(CommandScene.Repository, first, "1");
+        scene.Upstream.Add(CommandScene.Repository, second, "2");
+        var (firstGate, secondGate) = (new Gate(), new Gate());
+        scene.Upstream.On(HttpMethod.Get, first.Layer.Digest).Do(Behaviour.Stall(firstGate));
+        scene.Upstream.On(HttpMethod.Get, second.Layer.Digest).Do(Behaviour.Stall(secondGate));
+        await using var said = new PrintedWriter();
+        using var stopping = new CancellationTokenSource();
+
+        var host = scene.RunAsync(TextWriter.Null, said, stopping.Token, "warm", "alpine:1");
+        await scene.Upstream.Received(HttpMethod.Get, first.Layer.Digest);
+        var guest = scene.RunAsync("warm", "alpine:2");
+        await scene.Upstream.Received(HttpMethod.Get, second.Layer.Digest);
+        if (waiting)
+        {
+            firstGate.Open();
+            await said.Line;
+        }
+
+        await stopping.CancelAsync();
+
+        Assert.Equal(waiting ? 0 : 1, await host);
+        Assert.Contains("another command, which this one was answering, is broken off", said.ToString(), StringComparison.Ordinal);
+        var broken = await guest;
+        Assert.Equal((1, ""), (broken.Code, broken.Output));
+        Assert.Contains("broke off", broken.Error, StringComparison.Ordinal);
+        firstGate.Open();
+        secondGate.Open();
+    }
+
     private static void AssertSentence(CommandScene scene, string answer, int status)
     {
         if (status != 200)
@@ -304,10 +340,16 @@ public sealed class SocketTests
 
         public Task Line => _line.Task;
 
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            _line.TrySetResult();
+        }
+
         public override Task WriteLineAsync(string? value)
         {
-            _line.TrySetResult();
-            return base.WriteLineAsync(value);
+            WriteLine(value);
+            return Task.CompletedTask;
         }
     }
 }
