@@ -31,6 +31,9 @@ public sealed class AdministrationClient : IDisposable
         };
     }
 
+    /// <summary>The data directory that is asked about.</summary>
+    public string DataPath => Path.GetDirectoryName(_socketPath)!;
+
     /// <summary>Whether somebody answers there at all.</summary>
     /// <exception cref="AdministrationException">Somebody may, but not to us, or not in time.</exception>
     public async Task<bool> IsAnsweredAsync(CancellationToken cancellationToken)

@@ -20,8 +20,15 @@ public static partial class ServeCommand
 
     public static Command Create()
     {
-        var serve = new Command("serve", "Run the server until it gets SIGINT or SIGTERM. Without a configuration file it listens on "
-            + "127.0.0.1:5000, keeps its data in ./data and mirrors Docker Hub.");
+        var serve = new DetailedCommand(
+            "serve",
+            "Run the server until it gets SIGINT or SIGTERM.",
+            """
+            Without a configuration file it listens on 127.0.0.1:5000, keeps its data in ./data and mirrors Docker Hub.
+
+            Exits with 0 when it was told to stop, 1 if it can not listen or use its data directory, and 2 if its
+            configuration has faults.
+            """);
         serve.SetAction((invocation, stopping) => GlobalOptions.FindConfiguration(invocation) is { } loaded
             ? ServeAsync(loaded, invocation.InvocationConfiguration.Error, stopping)
             : Task.FromResult(ExitCode.Misused));

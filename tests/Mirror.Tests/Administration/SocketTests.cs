@@ -43,7 +43,7 @@ public sealed class SocketTests
             await scene.ServeAsync();
         }
 
-        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
+        Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
         Assert.Equal(serving, File.Exists(scene.SocketPath));
     }
 
@@ -188,7 +188,7 @@ public sealed class SocketTests
         });
         await started.Task;
 
-        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
+        Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
         await ending;
     }
 

@@ -9,6 +9,12 @@ namespace Mirror.Tests.Administration;
 
 public sealed class WarmTests
 {
+    private const string LongPattern = "longer than any name can be: "
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------";
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -253,6 +259,40 @@ public sealed class WarmTests
         Assert.Contains("upstream could not be asked", run.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_is_printed_as_JSON_is_JSON_also_when_it_is_interrupted()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        var (first, second) = (TestImage.Create(seed: 1), TestImage.Create(seed: 2));
+        scene.Upstream.Add(CommandScene.Repository, first, "1");
+        scene.Upstream.Add(CommandScene.Repository, second, "2");
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, second.Layer.Digest).Do(Behaviour.Stall(gate));
+        await using var output = new StringWriter();
+        await using var error = new StringWriter();
+        using var stopping = new CancellationTokenSource();
+
+        var warming = scene.RunAsync(output, error, stopping.Token, "warm", "--json", "alpine:1", "alpine:2");
+        await scene.Upstream.Received(HttpMethod.Get, second.Layer.Digest);
+        await stopping.CancelAsync();
+
+        Assert.Equal((1, "mirror: interrupted\n"), (await warming, error.ToString()));
+        var image = Assert.Single(new CommandRun(1, output.ToString(), "").Json.EnumerateArray());
+        Assert.Equal("docker.io/library/alpine:1", image.GetProperty("name").GetString());
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task A_name_that_is_not_right_is_told_why()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+
+        Assert.StartsWith(
+            "'Alpine:3.20' is not an image's name: write it in lower case.\n", (await scene.RunAsync("warm", "Alpine:3.20")).Error,
+            StringComparison.Ordinal);
+        Assert.Contains(":TAG or @DIGEST", (await scene.RunAsync("warm", "alpine:")).Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("warm")]
     [InlineData("warm", "ALPINE")]
@@ -261,6 +301,7 @@ public sealed class WarmTests
     [InlineData("refresh")]
     [InlineData("refresh", "alpine@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("images", "a", "b")]
+    [InlineData("images", LongPattern)]
     [InlineData("usage", "x")]
     public async Task Wrong_usage_exits_with_2_and_touches_no_store(params string[] arguments)
     {
@@ -268,8 +309,8 @@ public sealed class WarmTests
 
         var run = await scene.RunAsync(arguments);
 
-        Assert.Equal(2, run.Code);
-        Assert.NotEmpty(run.Error);
+        Assert.Equal((2, ""), (run.Code, run.Output));
+        Assert.EndsWith($"\n`mirror {arguments[0]} --help` says what it takes.\n", run.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(scene.DataPath));
     }
 
