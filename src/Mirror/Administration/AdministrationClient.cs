@@ -49,7 +49,7 @@ public sealed class AdministrationClient : IDisposable
             e.InnerException is UnauthorizedAccessException or SocketException { SocketErrorCode: SocketError.AccessDenied })
         {
             throw new AdministrationException(
-                $"the socket {_socketPath} is another user's: use the command as that user, who is to run the server too, or as root");
+                $"the socket {_socketPath} is not this user's: run the command as the user who runs the server, or as root");
         }
         catch (HttpRequestException)
         {
