@@ -130,7 +130,9 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         var pattern = http.Request.Query["pattern"].ToString();
         var named = new ImagePlaces(doors).FindNamed(pattern);
         await foreach (var image in cache.Images.ListAsync(
-            name => pattern.Length == 0 || named?.Invoke(name) is true || FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))
+            name => pattern.Length == 0
+                || named?.Invoke(name) is true
+                || FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))
         {
             var listed = new ListedImage(
                 image.Name,

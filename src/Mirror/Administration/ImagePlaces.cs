@@ -21,8 +21,8 @@ internal sealed class ImagePlaces(Doors doors)
     }
 
     /// <summary>
-    /// What tells the full names of those tags that an image's name means: one, or all of a repository where it says no tag. Null where it is no
-    /// such name.
+    /// What tells the full names of those tags that an image's name means: one, or all of a repository where it says no tag. Null
+    /// where it is no such name.
     /// </summary>
     public Func<string, bool>? FindNamed(string text)
     {

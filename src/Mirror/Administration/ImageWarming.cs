@@ -82,7 +82,8 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
     }
 
     /// <summary>The platforms that were asked for where the name is no index's, but one image's for another platform.</summary>
-    private IEnumerable<LackingContent> FindOtherPlatforms(UpstreamRepository repository, Manifest manifest, IReadOnlyList<Platform> platforms)
+    private IEnumerable<LackingContent> FindOtherPlatforms(
+        UpstreamRepository repository, Manifest manifest, IReadOnlyList<Platform> platforms)
     {
         var only = platforms.Count > 0 && manifest.View() is { IsIndex: false, Config: { } config }
             ? cache.Images.FindPlatform(repository.Key, config)

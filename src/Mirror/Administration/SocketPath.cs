@@ -7,8 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Mirror.Administration;
 
 /// <summary>
-/// How a socket's file is named to the system, which takes no long names. On Linux a long one leads through its folder, which is open as long
-/// as this is: so the socket is where it belongs, however long the path.
+/// How a socket's file is named to the system, which takes no long names. On Linux a long one leads through its folder, which is open as
+/// long as this is: so the socket is where it belongs, however long the path.
 /// </summary>
 internal sealed partial class SocketPath : IDisposable
 {

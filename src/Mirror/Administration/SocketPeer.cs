@@ -12,7 +12,7 @@ internal static partial class SocketPeer
     private const int SocketLevel = 1;
     private const int PeerCredentials = 17;
 
-    /// <summary>Whether whoever listens there is to be believed. Systems other than Linux are not asked: there the socket's mode is all.</summary>
+    /// <summary>Whether whoever listens there is to be believed. Only Linux is asked: elsewhere the socket's mode is all.</summary>
     public static bool IsTrusted(Socket socket)
     {
         if (!OperatingSystem.IsLinux())
@@ -25,7 +25,7 @@ internal static partial class SocketPeer
         return length == credentials.Length && IsTrusted(MemoryMarshal.Read<uint>(credentials[4..]), EffectiveUser());
     }
 
-    /// <summary>Whether <paramref name="self"/> believes <paramref name="peer"/>: its own processes, and root any, as it may use any socket.</summary>
+    /// <summary>Whether <paramref name="self"/> believes <paramref name="peer"/>: its own processes; root any.</summary>
     internal static bool IsTrusted(uint peer, uint self) => peer == self || self == Root;
 
     [LibraryImport("libc", EntryPoint = "geteuid")]

@@ -29,7 +29,8 @@ public static class CommandLine
             return await invocation.InvokeAsync(streams);
         }
 
-        // Standard output is for answers. Who types the name alone wants to know what there is; else the fault counts, which a page of help would hide.
+        // Standard output is for answers. Who types the name alone wants to know what there is;
+        // else the fault counts, which a page of help would hide.
         misused.ShowHelp = arguments.Length == 0;
         await invocation.InvokeAsync(new InvocationConfiguration { Output = streams.Error, Error = streams.Error });
         if (arguments.Length > 0)

@@ -14,8 +14,8 @@ public static class ImagesCommand
     {
         var pattern = new Argument<string?>("PATTERN")
         {
-            Description = "Which images: a name, such as alpine or alpine:3.20, or a pattern for full names, such as 'docker.io/library/*' or "
-                + "'*:3.20', in which * is any text and ? one character.",
+            Description = "Which images: a name, such as alpine or alpine:3.20, or a pattern for full names, such as "
+                + "'docker.io/library/*' or '*:3.20', in which * is any text and ? one character.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         pattern.Validators.Add(result =>

@@ -16,7 +16,7 @@ internal sealed class JsonList<T>(TextWriter output, JsonTypeInfo<T> type)
         _isOpen = true;
     }
 
-    /// <summary>Ends the array also where <paramref name="add"/> fails, so that what is printed is JSON; not where it is to be tried again.</summary>
+    /// <summary>Ends the array also where <paramref name="add"/> fails, so that it is JSON; not where that is to be tried again.</summary>
     public async Task FillAsync(Func<Task> add)
     {
         try

@@ -76,7 +76,7 @@ public static partial class ServeCommand
         }
     }
 
-    /// <summary>A command that looks something up holds the data directory for a moment, and so does a server that is just ending.</summary>
+    /// <summary>A command that looks something up holds the data directory for a moment, as does a server that is just ending.</summary>
     private static async Task<MirrorServer> StartAsync(
         MirrorConfiguration configuration, ILoggerFactory loggers, ILogger logger, CancellationToken stopping)
     {

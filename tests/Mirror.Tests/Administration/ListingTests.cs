@@ -18,7 +18,8 @@ public sealed class ListingTests
         await using var scene = await CommandScene.StartAsync(serving);
 
         Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
-        Assert.Equal(new CommandRun(0, $"No image that is cached in {scene.DataPath} matches 'x*': `mirror images` without a pattern lists all.\n", ""), await scene.RunAsync("images", "x*"));
+        var none = $"No image that is cached in {scene.DataPath} matches 'x*': `mirror images` without a pattern lists all.\n";
+        Assert.Equal(new CommandRun(0, none, ""), await scene.RunAsync("images", "x*"));
         Assert.Equal(new CommandRun(0, "[]\n", ""), await scene.RunAsync("images", "--json"));
         var usage = await scene.RunAsync("usage");
         Assert.Equal((0, ""), (usage.Code, usage.Error));

@@ -71,7 +71,8 @@ public sealed class WarmTests
         Assert.Equal(3, other.Code);
         Assert.Contains("alpine:3.20: incomplete; 2 blobs", other.Output, StringComparison.Ordinal);
         Assert.Equal(
-            $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Digest}: it is for linux/arm alone, not for linux/arm64\n", other.Error);
+            $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Digest}: it is for linux/arm alone, not for linux/arm64\n",
+            other.Error);
 
         Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20", "--platform", "linux/arm")).Code);
         Assert.Equal(0, (await scene.RunAsync("warm", $"alpine@{image.Digest}", "--platform", "linux/arm/v7")).Code);

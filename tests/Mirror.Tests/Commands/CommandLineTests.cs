@@ -34,7 +34,9 @@ public sealed class CommandLineTests
     {
         await using var output = new StringWriter();
         var code = await CommandLine.RunAsync(
-            [ServeCommand.Create(), DemoCommand.Create(), WarmCommand.Create()], arguments, new InvocationConfiguration { Output = output });
+            [ServeCommand.Create(), DemoCommand.Create(), WarmCommand.Create()],
+            arguments,
+            new InvocationConfiguration { Output = output });
         Assert.Equal(0, code);
         return output.ToString();
     }
