@@ -17,6 +17,9 @@ namespace Mirror;
 /// <summary>The server: the store, what answers requests, and the web server in front of it.</summary>
 public sealed partial class MirrorServer : IAsyncDisposable
 {
+    /// <summary>How the web server writes an address that is a file.</summary>
+    private const string UnixSocket = "http://unix:";
+
     private readonly WebApplication _web;
     private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
@@ -35,7 +38,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     public IReadOnlyList<Uri> Addresses =>
     [
         .. _web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses
-            .Where(address => _socket is null || !address.EndsWith(_socket.Path, StringComparison.Ordinal))
+            .Where(address => !address.StartsWith(UnixSocket, StringComparison.Ordinal))
             .Select(address => new Uri(address)),
     ];
 

@@ -8,7 +8,7 @@ namespace Mirror.Storage;
 /// data/
 ///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
 ///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, so
-///                             that it goes on where it stood after a break or a restart
+///                             that it goes on where it stood after a break or a restart; mode 0600
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   lock                      held by the one process that uses the directory

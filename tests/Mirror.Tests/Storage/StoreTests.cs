@@ -24,6 +24,24 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task What_is_being_received_is_for_no_other_user_of_the_machine()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 600_000);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(300_000, gate));
+
+        await scene.GetRawAsync(scene.TagPath);
+        using var client = await RawHttp.ConnectAsync(scene.Mirror.Url);
+        await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        var head = await client.ReadHeadAsync();
+
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(scene.Mirror.DataPath, "staged"), "*-*"));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(staged));
+        gate.Open();
+        Assert.True((await client.ReadRestAsync(head)).IsComplete);
+    }
+
+    [Fact]
     public async Task A_blob_damaged_at_its_start_is_repaired_before_anything_is_sent()
     {
         await using var scene = await Scene.StartAsync();
