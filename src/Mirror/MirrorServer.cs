@@ -160,6 +160,8 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.AddServerHeader = false;
         // A slow client is slow for itself only; it is no reason to cut it off.
         kestrel.Limits.MinResponseDataRate = null;
+        // More than a block of a blob: the next one is read while the last one is sent.
+        kestrel.Limits.MaxResponseBufferSize = 320 * 1024;
         foreach (var address in options.Listen)
         {
             address.AddTo(kestrel, Configure);
