@@ -14,6 +14,10 @@ public sealed record Platform(string OS, string Architecture, string? Variant = 
         return platform is not null;
     }
 
+    /// <summary>Whether who asks for this gets that. One without a variant means every variant.</summary>
+    public bool Includes(Platform other) =>
+        OS == other.OS && Architecture == other.Architecture && (Variant is null || Variant == other.Variant);
+
     /// <summary>As Docker writes it: <c>linux/arm/v7</c>.</summary>
     public override string ToString() => Variant is null ? $"{OS}/{Architecture}" : $"{OS}/{Architecture}/{Variant}";
 }

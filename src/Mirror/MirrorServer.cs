@@ -18,6 +18,9 @@ namespace Mirror;
 /// <summary>The server: the store, what answers requests, and the web server in front of it.</summary>
 public sealed partial class MirrorServer : IAsyncDisposable
 {
+    /// <summary>How the web server writes an address that is a file.</summary>
+    private const string UnixSocket = "http://unix:";
+
     private readonly WebApplication _web;
     private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
@@ -36,7 +39,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     public IReadOnlyList<Uri> Addresses =>
     [
         .. _web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses
-            .Where(address => _socket is null || !address.EndsWith(_socket.Path, StringComparison.Ordinal))
+            .Where(address => !address.StartsWith(UnixSocket, StringComparison.Ordinal))
             .Select(address => new Uri(address)),
     ];
 
@@ -162,6 +165,8 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.Limits.MinRequestBodyDataRate = null;
         // Layers have any size; what is read whole has limits of its own.
         kestrel.Limits.MaxRequestBodySize = null;
+        // More than a block of a blob: the next one is read while the last one is sent.
+        kestrel.Limits.MaxResponseBufferSize = 320 * 1024;
         foreach (var address in options.Listen)
         {
             address.AddTo(kestrel, Configure);

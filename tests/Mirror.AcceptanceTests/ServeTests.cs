@@ -19,7 +19,31 @@ public sealed class ServeTests
 
         var second = await ServeAsync(folder, $"server: {{ listen: 127.0.0.1:0 }}\nstorage: {{ path: {mirror.DataPath} }}");
 
-        AssertFailed(second, $"the data directory {mirror.DataPath} is in use by another process");
+        Assert.Contains("Waiting for another process", second.Output, StringComparison.Ordinal);
+        AssertFailed(second with { Output = "" }, $"the data directory {mirror.DataPath} is in use by another process");
+    }
+
+    [Fact]
+    public async Task It_waits_for_a_command_that_is_using_the_data_directory()
+    {
+        var image = TestImage.Create(layers: 1, layerSize: 1024 * 1024);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        var gate = new Gate();
+        upstream.On(HttpMethod.Get, image.Layer.Digest).Do(Behaviour.Stall(gate));
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        mirror.Terminate();
+        await mirror.ExitedAsync();
+
+        var warm = MirrorProcess.RunAsync("warm", "large:1", "-c", mirror.ConfigurationFile);
+        await upstream.Received(HttpMethod.Get, image.Layer.Digest);
+        var serve = mirror.StartAsync();
+        await mirror.PrintsAsync("Waiting for another process");
+        gate.Open();
+
+        (await warm).Succeeded();
+        await serve;
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
     }
 
     [Fact]

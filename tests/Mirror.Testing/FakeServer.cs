@@ -24,6 +24,7 @@ public abstract class FakeServer : IAsyncDisposable
     private CancellationTokenSource _stopping = new();
     private WebApplication? _application;
     private Socket? _reservation;
+    private Socket? _inQueue;
     private int _port;
 
     private protected FakeServer()
@@ -90,6 +91,18 @@ public abstract class FakeServer : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Cuts all connections, and neither accepts nor refuses new ones until <see cref="RestartAsync"/>: the one place in the queue is taken, and the
+    /// kernel drops what comes after that.
+    /// </summary>
+    public async Task BlackHoleAsync()
+    {
+        await StopAsync();
+        _reservation!.Listen(0);
+        _inQueue = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await _inQueue.ConnectAsync(new IPEndPoint(IPAddress.Loopback, _port));
+    }
+
     /// <summary>Listens again on the same port, with the same content.</summary>
     public async Task RestartAsync()
     {
@@ -101,6 +114,7 @@ public abstract class FakeServer : IAsyncDisposable
     {
         await StopListeningAsync();
         _reservation?.Dispose();
+        _inQueue?.Dispose();
         _stopping.Dispose();
         _lifecycle.Dispose();
         GC.SuppressFinalize(this);
@@ -116,6 +130,7 @@ public abstract class FakeServer : IAsyncDisposable
             var stopping = _stopping.Token;
             _application = Build();
             _application.Run(context => HandleAsync(context, stopping));
+            _inQueue?.Dispose();
             _reservation?.Dispose();
             _reservation = null;
             await _application.StartAsync();

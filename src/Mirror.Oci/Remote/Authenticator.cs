@@ -71,6 +71,6 @@ internal sealed class Authenticator(RemoteRegistryOptions options, RegistryCrede
     /// <summary>Says in a refusal that it was the configured credentials that were refused.</summary>
     public static RemoteAnswer<HttpResponseMessage> Explain(RemoteAnswer<HttpResponseMessage> answer, Authorization used) =>
         used.User is not null && answer is RemoteAnswer<HttpResponseMessage>.Failed(RemoteFailure.Denied denied)
-            ? denied with { Why = $"{denied.Why}; it was asked as user {used.User}" }
+            ? denied with { Aside = $"it was asked as user {used.User}" }
             : answer;
 }

@@ -121,14 +121,14 @@ internal sealed class BearerTokens(
         await using var body = await RemoteBody.OpenAsync(response, options, time, CancellationToken.None);
         if (response.StatusCode != HttpStatusCode.OK)
         {
-            var withheld = isWithheld
-                ? $"; the credentials of {options.Name} were not sent to it, because it is not listed in the registry's realms"
-                : shown.Basic is { } basic ? $"; it was asked as user {basic.Username}" : "";
+            var aside = isWithheld
+                ? $"the credentials of {options.Name} were not sent to it, because it is not listed in the registry's realms"
+                : shown.Basic is { } basic ? $"it was asked as user {basic.Username}" : null;
             switch (StatusAnswers.FailureOf(response, $"the token server {realm.Host}", await body.ReadErrorAsync()))
             {
                 case RemoteFailure.Denied denied:
                     credentials.Forget();
-                    return denied with { Why = denied.Why + withheld };
+                    return denied with { Aside = aside };
 
                 case RemoteFailure.Missing missing:
                     return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, missing.Why);

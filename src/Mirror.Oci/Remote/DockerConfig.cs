@@ -118,7 +118,7 @@ internal sealed class DockerConfig(string path, RemoteRegistryOptions options, T
         parent.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
 
     private RemoteFailure.Denied Unusable(string why) =>
-        new($"the credentials of {options.Name} can not be read from {path}: {why}");
+        new($"the credentials of {options.Name} can not be read") { Aside = $"{path}: {why}" };
 }
 
 /// <summary>A program <c>docker-credential-*</c>, which keeps passwords elsewhere than in a file. What it prints is never quoted.</summary>
@@ -224,5 +224,5 @@ internal sealed class CredentialHelper(string name, string registry, TimeProvide
         }
     }
 
-    private RemoteFailure.Denied Failed(string why) => new($"there are no credentials for {registry}: {why}");
+    private RemoteFailure.Denied Failed(string why) => new($"there are no credentials for {registry}") { Aside = why };
 }

@@ -30,6 +30,12 @@ public abstract record RemoteFailure(string Why)
     /// </summary>
     public string Why { get; init => field = Plain(value); } = Plain(Why);
 
+    /// <summary>More of it, for whoever runs this and not for clients: as whom the registry was asked, what a credential helper says.</summary>
+    public string? Aside { get; init => field = value is null ? null : Plain(value); }
+
+    /// <summary>For the log.</summary>
+    public string WhyInFull => Aside is null ? Why : $"{Why}; {Aside}";
+
     private static string Plain(string text) =>
         string.Concat((text.Length > MaxLength ? text[..MaxLength] + "…" : text).Select(c => char.IsControl(c) ? ' ' : c));
 

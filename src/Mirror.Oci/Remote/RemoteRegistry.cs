@@ -105,15 +105,16 @@ public sealed class RemoteRegistry : IDisposable
     /// Whether the repository has a blob, and its size: a HEAD, or the headers of a GET where the registry's HEAD is of no use (object stores
     /// behind a redirect that is signed for GET refuse it).
     /// </summary>
-    public async Task<RemoteAnswer<BlobSize>> HeadBlobAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
+    public async Task<RemoteAnswer<BlobSize>> HeadBlobAsync(
+        RepositoryName repository, Digest digest, CancellationToken cancellationToken, RemotePatience patience = RemotePatience.Retry)
     {
-        var head = await AskBlobSizeAsync(repository, digest, cancellationToken);
+        var head = await AskBlobSizeAsync(repository, digest, patience, cancellationToken);
         if (head is not RemoteAnswer<BlobSize>.Failed(var useless) || !IsHeadOfNoUse(useless))
         {
             return head;
         }
 
-        switch (await RequestBlobAsync(repository, digest, 0, last: null, RemotePatience.Retry, slot: null, cancellationToken))
+        switch (await RequestBlobAsync(repository, digest, 0, last: null, patience, slot: null, cancellationToken))
         {
             case RemoteAnswer<RemoteBlob>.Found(var blob):
                 await using (blob)
@@ -135,21 +136,28 @@ public sealed class RemoteRegistry : IDisposable
     /// <param name="n">The wished number of tags in a first page; the registry may give fewer.</param>
     /// <param name="last">The tag behind which a first page starts.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="patience">Whether what fails is tried again.</param>
     public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(
-        RepositoryName repository, PageLink? page, int? n, string? last, CancellationToken cancellationToken)
+        RepositoryName repository,
+        PageLink? page,
+        int? n,
+        string? last,
+        CancellationToken cancellationToken,
+        RemotePatience patience = RemotePatience.Retry)
     {
         var query = string.Join('&', new[]
         {
             n is null ? null : $"n={n}",
             last is null ? null : $"last={Uri.EscapeDataString(last)}",
         }.Where(part => part is not null));
-        return GetPageAsync(repository, page, "tags/list" + (query.Length == 0 ? "" : $"?{query}"), Listings.ReadTags, cancellationToken);
+        var request = Request(HttpMethod.Get, repository, "tags/list" + (query.Length == 0 ? "" : $"?{query}")) with { Patience = patience };
+        return GetPageAsync(request, page, Listings.ReadTags, cancellationToken);
     }
 
     /// <summary>A page of what refers to a manifest (distribution spec, "Listing referrers").</summary>
     public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
-        GetPageAsync(repository, page, $"referrers/{subject}", Listings.ReadReferrers, cancellationToken);
+        GetPageAsync(Request(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
 
     public void Dispose()
     {
@@ -191,9 +199,11 @@ public sealed class RemoteRegistry : IDisposable
         }
     }
 
-    private async Task<RemoteAnswer<BlobSize>> AskBlobSizeAsync(RepositoryName repository, Digest digest, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<BlobSize>> AskBlobSizeAsync(
+        RepositoryName repository, Digest digest, RemotePatience patience, CancellationToken cancellationToken)
     {
-        switch (await _sender.SendAsync(Request(HttpMethod.Head, repository, $"blobs/{digest}"), cancellationToken))
+        var request = Request(HttpMethod.Head, repository, $"blobs/{digest}") with { Patience = patience };
+        switch (await _sender.SendAsync(request, cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
                 using (response)
@@ -279,13 +289,8 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<RemotePage<T>>> GetPageAsync<T>(
-        RepositoryName repository,
-        PageLink? page,
-        string path,
-        Func<ReadOnlyMemory<byte>, IReadOnlyList<T>?> read,
-        CancellationToken cancellationToken)
+        RemoteRequest request, PageLink? page, Func<ReadOnlyMemory<byte>, IReadOnlyList<T>?> read, CancellationToken cancellationToken)
     {
-        var request = Request(HttpMethod.Get, repository, path);
         var answer = await _sender.SendAsync(page is null ? request : request with { Target = page.Target }, cancellationToken);
         if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
         {

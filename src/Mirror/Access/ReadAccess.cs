@@ -15,7 +15,8 @@ namespace Mirror.Access;
 /// <param name="namesReader">Whom rules name.</param>
 public sealed class ReadAccess(IEnumerable<Upstream> upstreams, PublicRepositories publicRepositories, NamesReader namesReader)
 {
-    private static readonly RemoteFailure.Missing Hidden = new("there is nothing here that everybody may read");
+    private static readonly RemoteFailure.Missing Hidden = new(
+        "there is nothing here that everybody may read; what only the mirror's credentials can read is shown with its option share: all");
 
     private readonly Dictionary<string, Upstream> _upstreams = upstreams.ToDictionary(upstream => upstream.Name);
 

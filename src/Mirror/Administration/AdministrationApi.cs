@@ -128,8 +128,11 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
     private async Task ImagesAsync(HttpContext http)
     {
         var pattern = http.Request.Query["pattern"].ToString();
+        var named = new ImagePlaces(doors).FindNamed(pattern);
         await foreach (var image in cache.Images.ListAsync(
-            name => pattern.Length == 0 || FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))
+            name => pattern.Length == 0
+                || named?.Invoke(name) is true
+                || FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))
         {
             var listed = new ListedImage(
                 image.Name,

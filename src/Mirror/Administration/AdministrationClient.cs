@@ -14,16 +14,25 @@ public sealed class AdministrationClient : IDisposable
 
     private readonly HttpClient _http;
 
-    internal AdministrationClient(string socketPath) => _http = new HttpClient(new SocketsHttpHandler
+    private readonly string _socketPath;
+
+    internal AdministrationClient(string socketPath)
     {
-        UseProxy = false,
-        UseCookies = false,
-        ConnectCallback = async (_, cancellationToken) => await ConnectAsync(socketPath, cancellationToken),
-    })
-    {
-        BaseAddress = new Uri("http://mirror/"),
-        Timeout = Timeout.InfiniteTimeSpan,
-    };
+        _socketPath = socketPath;
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            ConnectCallback = async (_, cancellationToken) => await AdministrationSocket.ConnectAsync(socketPath, cancellationToken),
+        })
+        {
+            BaseAddress = new Uri("http://mirror/"),
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>The data directory that is asked about.</summary>
+    public string DataPath => Path.GetDirectoryName(_socketPath)!;
 
     /// <summary>Whether somebody answers there at all.</summary>
     /// <exception cref="AdministrationException">Somebody may, but not to us, or not in time.</exception>
@@ -36,9 +45,11 @@ public sealed class AdministrationClient : IDisposable
             using var answer = await _http.GetAsync(new Uri("", UriKind.Relative), both.Token);
             return true;
         }
-        catch (HttpRequestException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.AccessDenied })
+        catch (HttpRequestException e) when (
+            e.InnerException is UnauthorizedAccessException or SocketException { SocketErrorCode: SocketError.AccessDenied })
         {
-            throw new AdministrationException("the running server is another user's, who alone may use its socket");
+            throw new AdministrationException(
+                $"the socket {_socketPath} is not this user's: run the command as the user who runs the server, or as root");
         }
         catch (HttpRequestException)
         {
@@ -142,21 +153,6 @@ public sealed class AdministrationClient : IDisposable
         catch (JsonException)
         {
             throw new AdministrationException("the server sent an answer that this program does not understand: is it of another version?");
-        }
-    }
-
-    private static async Task<Stream> ConnectAsync(string path, CancellationToken cancellationToken)
-    {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
         }
     }
 }

@@ -19,4 +19,22 @@ internal sealed class ImagePlaces(Doors doors)
         why = repository is null ? "the name belongs to no configured registry" : ReadAccess.FindNotAllowed(repository)?.Why;
         return why is null;
     }
+
+    /// <summary>
+    /// What tells the full names of those tags that an image's name means: one, or all of a repository where it says no tag. Null
+    /// where it is no such name.
+    /// </summary>
+    public Func<string, bool>? FindNamed(string text)
+    {
+        if (!ImageName.TryParse(text, out var image) || image.Reference.Tag is not { } tag || doors.Find(image) is not { } repository)
+        {
+            return null;
+        }
+
+        var saysTag = text.LastIndexOf(':') > text.LastIndexOf('/');
+        var name = $"{repository.Key}:{(saysTag ? tag : "")}";
+        return saysTag
+            ? full => full == name
+            : full => full.StartsWith(name, StringComparison.Ordinal);
+    }
 }

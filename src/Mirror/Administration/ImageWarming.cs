@@ -55,6 +55,12 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
             return nothing with { Error = why };
         }
 
+        if (repository.Upstream.IsGuarded)
+        {
+            // Whatever the answer is: without it nothing of the image could be shown to a client while upstream is down.
+            await cache.PublicRepositories.IsPublicAsync(repository, new RepositoryContent.OfManifest(image.Reference), cancellationToken);
+        }
+
         var named = nothing with { Name = FullName(repository, image.Reference) };
         switch (await FindAsync(repository, image.Reference, cancellationToken))
         {
@@ -66,16 +72,37 @@ internal sealed class ImageWarming(Doors doors, PullThrough cache)
                     Stale = stale,
                     Fetched = fetched.Fetched,
                     AlreadyHere = fetched.AlreadyHere,
-                    Failed = [.. fetched.Lacking.Select(lacking => new FailedContent(lacking.Digest.ToString(), lacking.Why))],
+                    Failed =
+                    [
+                        .. fetched.Lacking.Concat(FindOtherPlatforms(repository, manifest, platforms))
+                            .Select(lacking => new FailedContent(lacking.Digest.ToString(), lacking.Why)),
+                    ],
                 };
 
             case RemoteAnswer<Tagged<Manifest>>.Failed(var failure):
-                return named with { Error = failure.Why };
+                return named with { Error = failure.WhyInFull };
 
             default:
                 throw new System.Diagnostics.UnreachableException();
         }
     }
+
+    /// <summary>The platforms that were asked for where the name is no index's, but one image's for another platform.</summary>
+    private IEnumerable<LackingContent> FindOtherPlatforms(
+        UpstreamRepository repository, Manifest manifest, IReadOnlyList<Platform> platforms)
+    {
+        var only = platforms.Count > 0 && manifest.View() is { IsIndex: false, Config: { } config }
+            ? cache.Images.FindPlatform(repository.Key, config)
+            : null;
+        return only is null
+            ? []
+            : platforms.Where(platform => !IsFor(only, platform)).Select(platform => new LackingContent(
+                manifest.Digest, $"it is for {only} alone, not for {platform}"));
+    }
+
+    /// <summary>Not every config says its variant: one that does not may be for any.</summary>
+    private static bool IsFor(Platform image, Platform wanted) =>
+        (image.Variant is null ? wanted with { Variant = null } : wanted).Includes(image);
 
     /// <summary>As a client gets it.</summary>
     private async Task<RemoteAnswer<Tagged<Manifest>>> FindAsync(

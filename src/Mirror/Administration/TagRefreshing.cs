@@ -34,7 +34,7 @@ internal sealed class TagRefreshing(Doors doors, TagCache tags, Metadata metadat
             RemoteAnswer<Manifest>.Found(var manifest) => Compare(known, manifest.Digest.ToString()),
             RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing missing) =>
                 known with { After = null, Outcome = RefreshOutcome.Gone, Why = missing.Why },
-            RemoteAnswer<Manifest>.Failed(var failure) => known with { Why = failure.Why },
+            RemoteAnswer<Manifest>.Failed(var failure) => known with { Why = failure.WhyInFull },
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }

@@ -59,6 +59,10 @@ internal sealed partial class BlobArrival(
         return failure is null ? new BlobSize(Size) : failure;
     }
 
+    /// <summary>Whether it may be that upstream gives the whole, and no part: object stores and firewalls refuse ranges in many ways.</summary>
+    public static bool MayBeOfTheRange(RemoteFailure refusal) =>
+        refusal is RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported };
+
     /// <summary>What lies before <paramref name="offset"/> is there; upstream is asked for more only if more is read.</summary>
     public void GoOnFrom(long offset) => (_position, _before) = (offset, offset);
 
@@ -71,7 +75,7 @@ internal sealed partial class BlobArrival(
         {
             if (_blob is null && await TryOpenAsync(RemotePatience.OneAttempt, cancellationToken) is { } refusal)
             {
-                if (IsOfTheRange(refusal))
+                if (!_fromStart && end is null && _position > 0 && MayBeOfTheRange(refusal))
                 {
                     _fromStart = Resumed = true;
                 }
@@ -175,10 +179,6 @@ internal sealed partial class BlobArrival(
             : (0, new RemoteFailure.Unavailable(
                 UnavailableReason.Unreachable, $"{repository.Upstream.Name} ended after {_position} of {End} bytes"));
     }
-
-    /// <summary>Whether it may be that upstream gives the whole, and no part: object stores and firewalls refuse ranges in many ways.</summary>
-    private bool IsOfTheRange(RemoteFailure refusal) => !_fromStart && end is null && _position > 0
-        && refusal is (RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported });
 
     /// <summary>
     /// None after a body that broke off, as connections do; longer and longer where that brings nothing or upstream answers with errors, and

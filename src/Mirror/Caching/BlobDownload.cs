@@ -290,7 +290,8 @@ internal sealed partial class BlobDownload(
     private async Task OpenAsync(BlobArrival arrival, CancellationToken stopping)
     {
         var answer = await arrival.OpenAsync(_staged?.Length ?? 0, stopping);
-        if (_staged is not null && (_staged.Length > arrival.Size || IsOfTheRange(answer)))
+        var mayBeOfTheRange = answer is RemoteAnswer<BlobSize>.Failed(var refusal) && BlobArrival.MayBeOfTheRange(refusal);
+        if (_staged is not null && (_staged.Length > arrival.Size || mayBeOfTheRange))
         {
             await arrival.DisposeAsync();
             var whole = await arrival.OpenAsync(0, stopping);
@@ -309,9 +310,6 @@ internal sealed partial class BlobDownload(
             throw new DownloadFailedException(DownloadFault.Upstream, failure, failure.Why);
         }
     }
-
-    private static bool IsOfTheRange(RemoteAnswer<BlobSize> answer) => answer is RemoteAnswer<BlobSize>.Failed(
-        RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported });
 
     private BlobArrival NewArrival(long? size) =>
         new(repository, digest, size, _transfer, end: null, RepeatsAsync, time, loggers.CreateLogger<BlobArrival>());

@@ -125,15 +125,15 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
     /// <summary>Publishes what was downloaded, and records that it is here.</summary>
     /// <returns>Whether it could be.</returns>
     public async Task<bool> TryPublishAsync(RepositoryKey repository, bool isGuarded, StagedBlob staged) =>
-        TryWriteFile(staged.Publish) is { } blob && await TryWriteAsync(store.Metadata.RecordBlobAsync(repository, isGuarded, blob));
+        TryWriteFile(staged.Publish) is { } blob && await TryWriteAsync(store.Metadata.RecordBlobAsync(repository, YesHolds(isGuarded), blob));
 
     /// <summary>Publishes a manifest, and records it with the tags that point to it.</summary>
     public async Task<bool> TryKeepAsync(RepositoryKey repository, bool isGuarded, Manifest manifest, IReadOnlyList<TagSighting> tags) =>
         (FindBlob(manifest.Digest) ?? TryWriteFile(() => store.Blobs.Publish(manifest.Digest, manifest.Content.Span))) is { } blob
-        && await TryWriteAsync(store.Metadata.RecordManifestAsync(repository, isGuarded, manifest, blob, tags));
+        && await TryWriteAsync(store.Metadata.RecordManifestAsync(repository, YesHolds(isGuarded), manifest, blob, tags));
 
     public Task<bool> TryRecordConfirmedAsync(RepositoryKey repository, bool isGuarded, Descriptor content) =>
-        TryWriteAsync(store.Metadata.RecordConfirmedAsync(repository, isGuarded, content));
+        TryWriteAsync(store.Metadata.RecordConfirmedAsync(repository, YesHolds(isGuarded), content));
 
     public Task<bool> TryRecordTagAsync(RepositoryKey repository, TagSighting tag, Digest digest) =>
         TryWriteAsync(store.Metadata.RecordTagAsync(repository, tag, digest));
@@ -153,6 +153,8 @@ public sealed class CacheStore(Store store, StoreTrouble trouble)
             _gone[digest] = true;
         }
     }
+
+    private static TimeSpan? YesHolds(bool isGuarded) => isGuarded ? PublicRepositories.YesHolds : null;
 
     private T Worked<T>(T answer)
     {

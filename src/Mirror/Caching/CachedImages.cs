@@ -94,7 +94,7 @@ public sealed class CachedImages(Store store, ManifestCache manifests)
     }
 
     /// <summary>What an image's config says, where it is here.</summary>
-    private Platform? FindPlatform(RepositoryKey repository, Descriptor config)
+    public Platform? FindPlatform(RepositoryKey repository, Descriptor config)
     {
         if (store.Metadata.FindLink(repository, config.Digest) is not { Held: true, Blob: { Size: <= MaxConfigSize } record })
         {

@@ -13,7 +13,7 @@ namespace Mirror.Caching;
 public sealed partial class PublicRepositories(
     CacheStore store, TagCache tags, TimeProvider time, ILogger<PublicRepositories> logger, CancellationToken stopping)
 {
-    private static readonly TimeSpan YesHolds = TimeSpan.FromDays(1);
+    internal static readonly TimeSpan YesHolds = TimeSpan.FromDays(1);
     private static readonly TimeSpan NoHolds = TimeSpan.FromMinutes(1);
 
     /// <summary>So long an old answer is not asked for again where that has just failed.</summary>
@@ -63,9 +63,9 @@ public sealed partial class PublicRepositories(
             return wasPublic;
         }
 
-        var asking = AskAsync(repository, wanted);
+        var asking = AskAsync(repository, wanted, wasPublic);
         var answer = wasPublic
-            ? await tags.AnswerInTimeAsync(asking, repository.Upstream.Name, cancellationToken)
+            ? await tags.AnswerInTimeAsync(asking, repository, cancellationToken)
             : await asking.WaitAsync(cancellationToken);
         switch (answer)
         {
@@ -76,6 +76,11 @@ public sealed partial class PublicRepositories(
                 return meanwhile;
 
             case RemoteAnswer<Verdict>.Failed when wasPublic || _known.TryFind(repository.Key, out _, out _):
+                if (!asking.IsCompleted)
+                {
+                    tags.NoteWaitedFor(repository.Key, asking);
+                }
+
                 Remember(repository, wasPublic, time.GetUtcNow(), Pause);
                 return wasPublic;
 
@@ -88,19 +93,20 @@ public sealed partial class PublicRepositories(
     }
 
     /// <summary>One question for all who ask. If that is about something that does not exist, it tells nothing to who wants something else.</summary>
-    private async Task<RemoteAnswer<Verdict>> AskAsync(UpstreamRepository repository, RepositoryContent wanted)
+    private async Task<RemoteAnswer<Verdict>> AskAsync(UpstreamRepository repository, RepositoryContent wanted, bool wasPublic)
     {
-        var answer = await _questions.Ask((repository.Key, null), () => AskUpstreamAsync(repository, wanted));
+        var answer = await _questions.Ask((repository.Key, null), () => AskUpstreamAsync(repository, wanted, wasPublic));
         return answer is RemoteAnswer<Verdict>.Found({ IsPublic: null } about) && about.Wanted != wanted
-            ? await _questions.Ask((repository.Key, wanted), () => AskUpstreamAsync(repository, wanted))
+            ? await _questions.Ask((repository.Key, wanted), () => AskUpstreamAsync(repository, wanted, wasPublic))
             : answer;
     }
 
     /// <summary>
     /// Registries say 404 of what they hide as well as of what they do not have, and one that wants a certificate may talk to nobody who has
-    /// none. Only our own access tells the one from the other.
+    /// none. Only our own access tells the one from the other. It also tells a repository that is no longer public from a registry, or something
+    /// in front of it, that refuses everything. Where we are refused ourselves, nothing is learned.
     /// </summary>
-    private async Task<RemoteAnswer<Verdict>> AskUpstreamAsync(UpstreamRepository repository, RepositoryContent wanted)
+    private async Task<RemoteAnswer<Verdict>> AskUpstreamAsync(UpstreamRepository repository, RepositoryContent wanted, bool wasPublic)
     {
         if (FindKnown(repository.Key) is { } known)
         {
@@ -108,26 +114,32 @@ public sealed partial class PublicRepositories(
         }
 
         var askedAt = time.GetUtcNow();
-        var everybody = await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Everybody, stopping);
+        var patience = wasPublic ? RemotePatience.OneAttempt : RemotePatience.Retry;
+        var everybody = await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Everybody, patience, stopping);
         if (everybody is null)
         {
             await RememberPublicAsync(repository, askedAt);
             return new Verdict(IsPublic: true, wanted);
         }
 
-        var isAmbiguous = everybody is RemoteFailure.Missing || (repository.Upstream.ShowsCertificate && IsAsWithoutCertificate(everybody));
-        var us = isAmbiguous ? await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Us, stopping) : everybody;
+        var isAmbiguous = everybody is RemoteFailure.Missing || (wasPublic && everybody is RemoteFailure.Denied)
+            || (repository.Upstream.ShowsCertificate && IsAsWithoutCertificate(everybody));
+        var us = isAmbiguous ? await repository.Upstream.FindFailureAsync(repository.Name, wanted, Asker.Us, patience, stopping) : everybody;
         switch (everybody, us)
         {
-            case (RemoteFailure.Denied, _) or (_, null) or (RemoteFailure.Missing, RemoteFailure.Denied):
+            case (RemoteFailure.Denied, RemoteFailure.Denied) when wasPublic:
+                tags.Alarm.Note(repository, us);
+                return us;
+
+            case (_, null) or (RemoteFailure.Denied, RemoteFailure.Denied or RemoteFailure.Missing):
                 await RememberPrivateAsync(repository, askedAt);
                 return new Verdict(IsPublic: false, wanted);
 
-            case (RemoteFailure.Missing, RemoteFailure.Missing):
+            case (RemoteFailure.Missing, RemoteFailure.Missing or RemoteFailure.Denied):
                 _absent.Add((repository.Key, wanted), true, askedAt);
                 return new Verdict(IsPublic: null, wanted);
 
-            case (RemoteFailure.Missing, _):
+            case (RemoteFailure.Missing or RemoteFailure.Denied, _):
                 return us;
 
             default:
@@ -161,10 +173,16 @@ public sealed partial class PublicRepositories(
 
     private async Task RememberPrivateAsync(UpstreamRepository repository, DateTimeOffset askedAt)
     {
+        var isNews = !_known.TryFind(repository.Key, out var last, out _) || last.IsPublic;
         _known.Remove(repository.Key);
         Remember(repository, isPublic: false, askedAt, NoHolds);
         if (store.FindPublic(repository.Key) is null)
         {
+            if (isNews)
+            {
+                LogPrivate(repository.Key, repository.Upstream.Name);
+            }
+
             return;
         }
 
@@ -174,6 +192,12 @@ public sealed partial class PublicRepositories(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Repository} is no longer for everybody to read, upstream says")]
     private partial void LogNoLongerPublic(RepositoryKey repository);
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Repository} is not for everybody to read, upstream says: clients get 404, whether our credentials can read it or not, unless {Upstream} "
+            + "has share: all")]
+    private partial void LogPrivate(RepositoryKey repository, string upstream);
 
     private readonly record struct Known(bool IsPublic, TimeSpan Holds);
 

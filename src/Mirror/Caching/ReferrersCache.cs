@@ -30,7 +30,7 @@ public sealed class ReferrersCache(TagCache tags, TimeProvider time, Cancellatio
         {
             var asking = _requests.Ask(key, () => AskAsync(repository, subject));
             var answer = state == TagState.Stale
-                ? await tags.AnswerInTimeAsync(asking, repository.Upstream.Name, cancellationToken)
+                ? await tags.AnswerInTimeAsync(asking, repository, cancellationToken)
                 : await asking.WaitAsync(cancellationToken);
             switch (answer)
             {

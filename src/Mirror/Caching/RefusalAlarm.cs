@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
-using Mirror.Oci;
 using Mirror.Oci.Remote;
 using Mirror.Storage;
 
@@ -20,8 +19,8 @@ internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider t
     private readonly Lock _gate = new();
     private readonly Dictionary<RepositoryKey, DateTimeOffset> _raisedAt = [];
 
-    /// <summary>Takes note of why there is no news of a cached tag.</summary>
-    public void Note(UpstreamRepository repository, Tag tag, RemoteFailure failure)
+    /// <summary>Takes note of why there is no news of what is cached.</summary>
+    public void Note(UpstreamRepository repository, RemoteFailure failure)
     {
         if (failure is not RemoteFailure.Denied)
         {
@@ -31,7 +30,7 @@ internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider t
         metrics.CachedTagRefused(repository.Upstream.Name);
         if (IsDue(repository.Key))
         {
-            LogRefused(repository.Key, tag, repository.Upstream.Freshness.ServeStale.TotalHours, repository.Upstream.Name, failure.Why);
+            LogRefused(repository.Key, repository.Upstream.Freshness.ServeStale.TotalHours, repository.Upstream.Name, failure.WhyInFull);
         }
     }
 
@@ -57,8 +56,8 @@ internal sealed partial class RefusalAlarm(MirrorMetrics metrics, TimeProvider t
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "{Repository}:{Tag} and what else is cached of it can not be kept up to date, and is answered as it was for {Hours:0.#} hours "
+        Message = "What is cached of {Repository} can not be kept up to date, and its tags are answered as they were for {Hours:0.#} hours "
             + "at most: {Upstream} refuses what it once gave. Are the credentials of {Upstream} still right, and may they read this repository? "
             + "{Why}")]
-    private partial void LogRefused(RepositoryKey repository, Tag tag, double hours, string upstream, string why);
+    private partial void LogRefused(RepositoryKey repository, double hours, string upstream, string why);
 }

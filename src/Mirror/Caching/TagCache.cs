@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Mirror.Observability;
@@ -26,14 +27,17 @@ public sealed partial class TagCache(
     /// <summary>How long somebody waits for upstream who could be given the cached answer.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private readonly ConcurrentDictionary<RepositoryKey, Task> _waitedFor = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _gets = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Descriptor>> _heads = new();
     private readonly SharedRequests<(RepositoryKey, Tag), RemoteAnswer<Manifest>> _refreshes = new();
     private readonly SharedRequests<PageKey, RemoteAnswer<TagPage>> _lists = new();
     private readonly SeenTags _seen = new();
-    private readonly RefusalAlarm _alarm = new(metrics, time, logger);
     private readonly SaidLately<(RepositoryKey, Tag), RemoteFailure.Missing> _absent = new(10_000, _ => 1);
     private readonly SaidLately<PageKey, TagPage> _pages = new(200_000, page => 1 + page.Items.Count);
+
+    /// <summary>For all that upstreams refuse.</summary>
+    internal RefusalAlarm Alarm { get; } = new(metrics, time, logger);
 
     /// <summary>The manifest that a tag points to.</summary>
     public Task<RemoteAnswer<Tagged<Manifest>>> GetAsync(UpstreamRepository repository, Tag tag, CancellationToken cancellationToken) => AnswerAsync(
@@ -97,7 +101,7 @@ public sealed partial class TagCache(
         var asking = _lists.Ask(key, () => ListUpstreamAsync(repository, key));
         if (known is not null && state == TagState.Stale)
         {
-            var timely = await AnswerInTimeAsync(asking, repository.Upstream.Name, cancellationToken);
+            var timely = await AnswerInTimeAsync(asking, repository, cancellationToken);
             return timely is RemoteAnswer<TagPage>.Failed { Failure: not RemoteFailure.Missing }
                 ? new Tagged<TagPage>(known, Stale: true)
                 : WithStale(timely, stale: false);
@@ -179,10 +183,10 @@ public sealed partial class TagCache(
             return WithStale(answer, stale: false);
         }
 
-        var timely = await AnswerInTimeAsync(asking, repository.Upstream.Name, cancellationToken);
+        var timely = await AnswerInTimeAsync(asking, repository, cancellationToken);
         if (timely is RemoteAnswer<T>.Failed { Failure: not RemoteFailure.Missing and var failure })
         {
-            LogStale(repository.Key, tag, here.CheckedAt, failure.Why);
+            LogStale(repository.Key, tag, here.CheckedAt, failure.WhyInFull);
             metrics.CacheRequest("tag", "stale");
             return WithStale(await fromCache(here.Digest), stale: true);
         }
@@ -192,16 +196,29 @@ public sealed partial class TagCache(
     }
 
     /// <summary>The question goes on when patience ends: its answer is for the next who asks.</summary>
-    internal async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(Task<RemoteAnswer<T>> asking, string upstream, CancellationToken cancellationToken)
+    internal async Task<RemoteAnswer<T>> AnswerInTimeAsync<T>(
+        Task<RemoteAnswer<T>> asking, UpstreamRepository repository, CancellationToken cancellationToken)
     {
+        var patience = _waitedFor.TryGetValue(repository.Key, out var late) && !late.IsCompleted ? TimeSpan.Zero : Patience;
         try
         {
-            return await asking.WaitAsync(Patience, time, cancellationToken);
+            return await asking.WaitAsync(patience, time, cancellationToken);
         }
         catch (TimeoutException)
         {
-            return new RemoteFailure.Unavailable(UnavailableReason.Timeout, $"{upstream} did not answer within {Patience.TotalSeconds} s");
+            return new RemoteFailure.Unavailable(
+                UnavailableReason.Timeout, $"{repository.Upstream.Name} did not answer within {Patience.TotalSeconds} s");
         }
+    }
+
+    /// <summary>
+    /// Somebody's patience has ended with a question that comes before another one of the same request. Until it is answered, nobody waits for
+    /// what is asked about the repository: a silent upstream would have its two seconds twice.
+    /// </summary>
+    internal void NoteWaitedFor(RepositoryKey repository, Task question)
+    {
+        _waitedFor[repository] = question;
+        _ = question.ContinueWith(_ => _waitedFor.TryRemove(new(repository, question)), TaskScheduler.Default);
     }
 
     private TagState StateOf(UpstreamRepository repository, Tag tag, TagRecord? here) =>
@@ -264,7 +281,7 @@ public sealed partial class TagCache(
                 return await GetResolvedAsync(repository, tag, resolved.Descriptor.Digest);
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
-                _alarm.Note(repository, tag.Tag, failure);
+                Alarm.Note(repository, failure);
                 await ForgetIfGoneAsync(repository, tag, failure);
                 return failure;
 
@@ -283,7 +300,7 @@ public sealed partial class TagCache(
         }
         else if (answer is RemoteAnswer<Manifest>.Failed(var failure))
         {
-            _alarm.Note(repository, tag.Tag, failure);
+            Alarm.Note(repository, failure);
         }
 
         // A replica that lags behind is no proof that anything is gone.
@@ -340,7 +357,7 @@ public sealed partial class TagCache(
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
                 if (here is not null)
                 {
-                    _alarm.Note(repository, tag, failure);
+                    Alarm.Note(repository, failure);
                 }
 
                 await ForgetIfGoneAsync(repository, sighting, failure);

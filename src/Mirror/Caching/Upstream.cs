@@ -110,16 +110,16 @@ public sealed partial class Upstream(
 
     /// <summary>Why somebody can not have something there; null where it can be had.</summary>
     public async Task<RemoteFailure?> FindFailureAsync(
-        RepositoryName repository, RepositoryContent wanted, Asker asker, CancellationToken cancellationToken)
+        RepositoryName repository, RepositoryContent wanted, Asker asker, RemotePatience patience, CancellationToken cancellationToken)
     {
         var registry = asker == Asker.Everybody ? everybody ?? remote : remote;
         return wanted switch
         {
             RepositoryContent.OfManifest(var reference) =>
-                await AskAsync(() => registry.ResolveAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken)),
-            RepositoryContent.OfBlob(var digest) => await AskAsync(() => registry.HeadBlobAsync(repository, digest, cancellationToken)),
+                await AskAsync(() => registry.ResolveAsync(repository, reference, known: null, patience, cancellationToken)),
+            RepositoryContent.OfBlob(var digest) => await AskAsync(() => registry.HeadBlobAsync(repository, digest, cancellationToken, patience)),
             RepositoryContent.OfTags =>
-                await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken)),
+                await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken, patience)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
 
@@ -150,7 +150,7 @@ public sealed partial class Upstream(
             || (failed is RemoteFailure.Denied && operation == Access);
         if (!isAnswer && answer is RemoteAnswer<T>.Failed(var failure))
         {
-            LogFailed(Name, operation, repository, outcome, failure.Why);
+            LogFailed(Name, operation, repository, outcome, failure.WhyInFull);
         }
 
         return answer;

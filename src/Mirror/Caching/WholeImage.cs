@@ -123,10 +123,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
         return view.Children.Where(child => platforms.Any(platform => IsFor(child, platform))).Concat(nested);
     }
 
-    private static bool IsFor(Descriptor child, Platform wanted) => child.Platform is { } platform
-        && platform.OS == wanted.OS
-        && platform.Architecture == wanted.Architecture
-        && (wanted.Variant is null || platform.Variant == wanted.Variant);
+    private static bool IsFor(Descriptor child, Platform wanted) => child.Platform is { } platform && wanted.Includes(platform);
 
     private async Task FetchManifestAsync(
         UpstreamRepository repository, Digest digest, Tally tally, Action<Manifest> found, CancellationToken cancellationToken)
@@ -143,7 +140,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
                 break;
 
             case RemoteAnswer<Manifest>.Failed(var failure):
-                tally.Lack(digest, failure.Why);
+                tally.Lack(digest, failure.WhyInFull);
                 break;
         }
     }
@@ -154,7 +151,7 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
         await using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
         if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
         {
-            tally.Lack(blob.Digest, failure.Why);
+            tally.Lack(blob.Digest, failure.WhyInFull);
         }
         else if (source is BlobSource.Downloading(var follower, _))
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 
 namespace Mirror.Commands;
 
@@ -20,8 +21,26 @@ public static class CommandLine
             root.Subcommands.Add(command);
         }
 
+        DetailedCommand.AddDetails(root);
+        streams ??= new InvocationConfiguration { ProcessTerminationTimeout = Termination };
         var invocation = root.Parse(arguments);
-        var code = await invocation.InvokeAsync(streams ?? new InvocationConfiguration { ProcessTerminationTimeout = Termination });
-        return invocation.Action is ParseErrorAction ? ExitCode.Misused : code;
+        if (invocation.Action is not ParseErrorAction misused)
+        {
+            return await invocation.InvokeAsync(streams);
+        }
+
+        // Standard output is for answers. Who types the name alone wants to know what there is;
+        // else the fault counts, which a page of help would hide.
+        misused.ShowHelp = arguments.Length == 0;
+        await invocation.InvokeAsync(new InvocationConfiguration { Output = streams.Error, Error = streams.Error });
+        if (arguments.Length > 0)
+        {
+            await streams.Error.WriteLineAsync($"`{NameOf(invocation.CommandResult)} --help` says what it takes.");
+        }
+
+        return ExitCode.Misused;
     }
+
+    private static string NameOf(SymbolResult? command) =>
+        command is CommandResult { Parent: { } parent } named ? $"{NameOf(parent)} {named.Command.Name}" : "mirror";
 }

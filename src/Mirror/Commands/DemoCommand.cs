@@ -11,10 +11,17 @@ public static class DemoCommand
     public static Command Create(string? temporaryFolder = null)
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON document instead of progress and a table." };
-        var demo = new Command("demo", "Show what a mirror does, without a network: with an upstream registry, a mirror of it and clients "
-            + "in this process, an image of 32 MiB is pulled cold, warm, by eight clients at once, and with upstream stopped. Prints "
-            + "what each cost upstream. Takes a few seconds, and 64 MiB in a temporary folder that is removed at the end; reads no "
-            + "configuration. Exits with 0 if every pull was right and 1 otherwise.") { json };
+        var demo = new DetailedCommand(
+            "demo",
+            "Show what a mirror does, without a network.",
+            """
+            With an upstream registry, a mirror of it and clients in this process, an image of 32 MiB is pulled cold, warm,
+            by eight clients at once, and with upstream stopped. Prints what each cost upstream. Takes a few seconds, and
+            64 MiB in a temporary folder that is removed at the end; reads no configuration.
+
+            Exits with 0 if every pull was right and 1 otherwise.
+            """)
+        { json };
         demo.SetAction((invocation, stopping) => RunAsync(
             invocation.InvocationConfiguration, invocation.GetValue(json), temporaryFolder ?? Path.GetTempPath(), stopping));
         return demo;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mirror.Configuration.Reading;
 using Mirror.Oci;
 
 namespace Mirror.Commands;
@@ -6,9 +7,6 @@ namespace Mirror.Commands;
 /// <summary>The images that a command is about, by the names that people and clients use.</summary>
 internal static class ImageArgument
 {
-    public const string Names = "An IMAGE is named as for a client: alpine, alpine:3.20, ghcr.io/org/app:1.2, app@sha256:…; "
-        + "what names no configured registry is the default registry's.";
-
     public static Argument<string[]> Create(string description)
     {
         var images = new Argument<string[]>("IMAGE") { Description = description, Arity = ArgumentArity.OneOrMore };
@@ -16,9 +14,13 @@ internal static class ImageArgument
         {
             foreach (var token in result.Tokens.Where(token => !ImageName.TryParse(token.Value, out _)))
             {
-                result.AddError($"'{token.Value}' is not an image's name.");
+                result.AddError($"{Printable.Quote(token.Value)} is not an image's name: {WhyNot(token.Value)}.");
             }
         });
         return images;
     }
+
+    private static string WhyNot(string text) => ImageName.TryParse(text.ToLowerInvariant(), out _)
+        ? "write it in lower case"
+        : "write lower-case letters and digits with . _ - or / between them, and if you like :TAG or @DIGEST behind that";
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mirror.Administration;
 
 namespace Mirror.Commands;
 
@@ -15,5 +16,21 @@ internal sealed class JsonList<T>(TextWriter output, JsonTypeInfo<T> type)
         _isOpen = true;
     }
 
-    public Task EndAsync() => output.WriteAsync(_isOpen ? "\n]\n" : "[]\n");
+    /// <summary>Ends the array also where <paramref name="add"/> fails, so that it is JSON; not where that is to be tried again.</summary>
+    public async Task FillAsync(Func<Task> add)
+    {
+        try
+        {
+            await add();
+        }
+        catch (Exception e) when (e is not ServerGoneException)
+        {
+            await EndAsync();
+            throw;
+        }
+
+        await EndAsync();
+    }
+
+    private Task EndAsync() => output.WriteAsync(_isOpen ? "\n]\n" : "[]\n");
 }

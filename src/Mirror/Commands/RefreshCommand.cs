@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mirror.Administration;
+using Mirror.Configuration.Reading;
 
 namespace Mirror.Commands;
 
@@ -17,10 +18,18 @@ public static class RefreshCommand
             }
         });
         var json = StoreCommand.Json();
-        var refresh = new Command("refresh", "Ask upstream now what tags point to, also those that are still fresh, that are declared "
-            + "immutable, or that did not exist a moment ago. Says of each whether it is unchanged, has moved, is new here, or is gone; layers "
-            + "are fetched when somebody wants them. " + ImageArgument.Names
-            + " Exits with 0 if all were answered, 3 if only some were, and 1 if none was.")
+        var refresh = new DetailedCommand(
+            "refresh",
+            "Ask upstream now what tags point to.",
+            """
+            Also about tags that are still fresh, that are declared immutable, or that did not exist a moment ago. Says
+            of each whether it is unchanged, has moved, is new here, or is gone. Layers are fetched when somebody wants them.
+
+            An IMAGE is named as for a client: alpine, alpine:3.20, ghcr.io/org/app:1.2, app@sha256:…
+            What names no configured registry is the default registry's.
+
+            Exits with 0 if all were answered, 3 if only some were, and 1 if none was.
+            """)
         { images, json };
         refresh.SetAction((invocation, stopping) => StoreCommand.RunAsync(
             invocation,
@@ -39,34 +48,33 @@ public static class RefreshCommand
     {
         var list = new JsonList<RefreshedImage>(streams.Output, Messages.Json.RefreshedImage);
         var (answered, failed) = (0, 0);
-        await foreach (var image in client.RefreshAsync(request, stopping))
-        {
-            if (image.Outcome == RefreshOutcome.Failed)
-            {
-                failed++;
-                await streams.Error.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {image.Why}");
-            }
-            else
-            {
-                answered++;
-            }
-
-            if (asJson)
-            {
-                await list.AddAsync(image);
-            }
-            else if (image.Outcome != RefreshOutcome.Failed)
-            {
-                await streams.Output.WriteLineAsync($"{image.Name}: {Text(image)}");
-            }
-        }
-
-        if (asJson)
-        {
-            await list.EndAsync();
-        }
-
+        await (asJson ? list.FillAsync(AskAsync) : AskAsync());
         return failed == 0 ? ExitCode.Done : answered > 0 ? ExitCode.Partly : ExitCode.Failed;
+
+        async Task AskAsync()
+        {
+            await foreach (var image in client.RefreshAsync(request, stopping))
+            {
+                if (image.Outcome == RefreshOutcome.Failed)
+                {
+                    failed++;
+                    await streams.Error.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {Printable.Sentence(image.Why ?? "")}");
+                }
+                else
+                {
+                    answered++;
+                }
+
+                if (asJson)
+                {
+                    await list.AddAsync(image);
+                }
+                else if (image.Outcome != RefreshOutcome.Failed)
+                {
+                    await streams.Output.WriteLineAsync($"{image.Name}: {Text(image)}");
+                }
+            }
+        }
     }
 
     private static string Text(RefreshedImage image) => image.Outcome switch

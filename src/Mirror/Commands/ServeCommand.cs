@@ -13,10 +13,22 @@ public static partial class ServeCommand
     /// <summary>How long what is running may take to finish after the signal to stop: less than the ten seconds after which Docker kills.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
+    /// <summary>How long another process may go on using the data directory.</summary>
+    private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
     public static Command Create()
     {
-        var serve = new Command("serve", "Run the server until it gets SIGINT or SIGTERM. Without a configuration file it listens on "
-            + "127.0.0.1:5000, keeps its data in ./data and mirrors Docker Hub.");
+        var serve = new DetailedCommand(
+            "serve",
+            "Run the server until it gets SIGINT or SIGTERM.",
+            """
+            Without a configuration file it listens on 127.0.0.1:5000, keeps its data in ./data and mirrors Docker Hub.
+
+            Exits with 0 when it was told to stop, 1 if it can not listen or use its data directory, and 2 if its
+            configuration has faults.
+            """);
         serve.SetAction((invocation, stopping) => GlobalOptions.FindConfiguration(invocation) is { } loaded
             ? ServeAsync(loaded, invocation.InvocationConfiguration.Error, stopping)
             : Task.FromResult(ExitCode.Misused));
@@ -29,7 +41,7 @@ public static partial class ServeCommand
         var logger = loggers.CreateLogger(typeof(ServeCommand));
         try
         {
-            await using var server = await MirrorServer.StartAsync(loaded.Configuration, loggers, TimeProvider.System);
+            await using var server = await StartAsync(loaded.Configuration, loggers, logger, stopping);
             var registries = loaded.Configuration.Registries.Select(registry => registry.Default ? $"{registry.Name} (default)" : registry.Name);
             LogStarted(
                 logger,
@@ -48,6 +60,10 @@ public static partial class ServeCommand
             await server.StopAsync(patience.Token);
             return ExitCode.Done;
         }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return ExitCode.Done;
+        }
         catch (StoreException e)
         {
             await errors.WriteLineAsync($"mirror: {e.Message} (storage.path, or MIRROR_STORAGE__PATH)");
@@ -60,6 +76,28 @@ public static partial class ServeCommand
         }
     }
 
+    /// <summary>A command that looks something up holds the data directory for a moment, as does a server that is just ending.</summary>
+    private static async Task<MirrorServer> StartAsync(
+        MirrorConfiguration configuration, ILoggerFactory loggers, ILogger logger, CancellationToken stopping)
+    {
+        for (var waited = TimeSpan.Zero; ; waited += Pause)
+        {
+            try
+            {
+                return await MirrorServer.StartAsync(configuration, loggers, TimeProvider.System);
+            }
+            catch (StoreInUseException) when (waited < StorePatience)
+            {
+                if (waited == TimeSpan.Zero)
+                {
+                    LogWaiting(logger, Path.GetFullPath(configuration.Storage.Path));
+                }
+
+                await Task.Delay(Pause, TimeProvider.System, stopping);
+            }
+        }
+    }
+
     private static async Task WaitForAsync(CancellationToken stopping)
     {
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -69,6 +107,9 @@ public static partial class ServeCommand
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Listening on {Addresses}; configuration: {Source}; data: {Data}; registries: {Registries}")]
     private static partial void LogStarted(ILogger logger, string addresses, string source, string data, string registries);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for another process, which uses the data directory {Data}")]
+    private static partial void LogWaiting(ILogger logger, string data);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No registry is configured: there is nothing to pull from. Add one below 'registries'")]
     private static partial void LogNoRegistry(ILogger logger);

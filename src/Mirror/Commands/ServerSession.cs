@@ -17,6 +17,8 @@ internal sealed class ServerSession : IAsyncDisposable
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
+    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
+
     private readonly MirrorServer? _own;
     private readonly ILoggerFactory? _loggers;
 
@@ -63,7 +65,9 @@ internal sealed class ServerSession : IAsyncDisposable
 
     /// <summary>Waits for other commands that found this process while it answered for itself.</summary>
     /// <param name="waiting">Called where that takes a while.</param>
-    public async Task WaitForOthersAsync(Action waiting)
+    /// <param name="stopping">Ends the waiting, and after a moment what is waited for.</param>
+    /// <exception cref="OperationCanceledException">Another command was being answered when this one was told to stop.</exception>
+    public async Task WaitForOthersAsync(Action waiting, CancellationToken stopping)
     {
         if (_own is null)
         {
@@ -73,12 +77,14 @@ internal sealed class ServerSession : IAsyncDisposable
         var idle = _own.WaitForCommandsAsync();
         try
         {
-            await idle.WaitAsync(TimeSpan.FromSeconds(1), TimeProvider.System);
+            // This command's own request is noticed to have ended within that, and is not one of the others.
+            await idle.WaitAsync(Moment, TimeProvider.System, CancellationToken.None);
         }
         catch (TimeoutException)
         {
+            stopping.ThrowIfCancellationRequested();
             waiting();
-            await idle;
+            await idle.WaitAsync(stopping);
         }
 
         await _own.StopAsync(CancellationToken.None);

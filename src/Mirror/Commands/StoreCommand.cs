@@ -60,8 +60,22 @@ internal static class StoreCommand
             }
             finally
             {
-                await session.WaitForOthersAsync(() => errors.WriteLine("mirror: waiting for another command, which this one is answering"));
+                await WaitForOthersAsync(session, errors, stopping);
             }
+        }
+    }
+
+    private static async Task WaitForOthersAsync(ServerSession session, TextWriter errors, CancellationToken stopping)
+    {
+        try
+        {
+            await session.WaitForOthersAsync(
+                () => errors.WriteLine("mirror: waiting for another command, which this one is answering; interrupting this one ends both"),
+                stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            await errors.WriteLineAsync("mirror: another command, which this one was answering, is broken off: start it again");
         }
     }
 }

@@ -11,9 +11,15 @@ public static class UsageCommand
     public static Command Create()
     {
         var json = StoreCommand.Json();
-        var usage = new Command("usage", "Show how much room the data directory takes: content by registry, what is being received, the "
-            + "database, and what is left of the disk. Content that several registries have given is stored once; the total counts it once. "
-            + "Exits with 0, and 1 if the store can not be read.")
+        var usage = new DetailedCommand(
+            "usage",
+            "Show how much room the data directory takes.",
+            """
+            Shows content by registry, what is being received, the database, and what is left of the disk. Content that
+            several registries have given is stored once; the total counts it once.
+
+            Exits with 0, and 1 if the store can not be read.
+            """)
         { json };
         usage.SetAction((invocation, stopping) => StoreCommand.RunAsync(
             invocation,

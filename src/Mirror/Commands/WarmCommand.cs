@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mirror.Administration;
+using Mirror.Configuration.Reading;
 using Mirror.Oci;
 
 namespace Mirror.Commands;
@@ -24,9 +25,18 @@ public static class WarmCommand
             }
         });
         var json = StoreCommand.Json();
-        var warm = new Command("warm", "Pull whole images into the cache, so that every client finds all of them here: manifests, configs "
-            + "and all layers that their registry has. What is here already, or is being fetched for somebody, is not fetched again. "
-            + ImageArgument.Names + " Exits with 0 if all images are here, 3 if only a part is, and 1 if nothing is.")
+        var warm = new DetailedCommand(
+            "warm",
+            "Pull whole images into the cache now.",
+            """
+            Every client then finds all of them here: manifests, configs and all layers that their registry has.
+            What is here already, or is being fetched for somebody, is not fetched again.
+
+            An IMAGE is named as for a client: alpine, alpine:3.20, ghcr.io/org/app:1.2, app@sha256:…
+            What names no configured registry is the default registry's.
+
+            Exits with 0 if all images are here, 3 if only a part is, and 1 if nothing is.
+            """)
         { images, platforms, json };
         warm.SetAction((invocation, stopping) => StoreCommand.RunAsync(
             invocation,
@@ -46,35 +56,42 @@ public static class WarmCommand
         var list = new JsonList<WarmedImage>(streams.Output, Messages.Json.WarmedImage);
         var progress = new ProgressLine(streams.Error);
         var (done, whole, there) = (0, 0, 0);
-        await foreach (var line in client.WarmAsync(request, stopping))
+        try
         {
-            if (line.Image is not { } image)
-            {
-                progress.Show(Text(line.Progress!, done, request.Images!.Count));
-                continue;
-            }
-
-            done++;
-            whole += image.IsWhole ? 1 : 0;
-            there += image.IsThere ? 1 : 0;
-            progress.Clear();
-            await ComplainAsync(image, streams.Error);
-            if (asJson)
-            {
-                await list.AddAsync(image);
-            }
-            else if (image.Error is null)
-            {
-                await streams.Output.WriteLineAsync(Text(image));
-            }
+            await (asJson ? list.FillAsync(AskAsync) : AskAsync());
         }
-
-        if (asJson)
+        finally
         {
-            await list.EndAsync();
+            progress.Clear();
         }
 
         return whole == done ? ExitCode.Done : there > 0 ? ExitCode.Partly : ExitCode.Failed;
+
+        async Task AskAsync()
+        {
+            await foreach (var line in client.WarmAsync(request, stopping))
+            {
+                if (line.Image is not { } image)
+                {
+                    progress.Show(Text(line.Progress!, done, request.Images!.Count));
+                    continue;
+                }
+
+                done++;
+                whole += image.IsWhole ? 1 : 0;
+                there += image.IsThere ? 1 : 0;
+                progress.Clear();
+                await ComplainAsync(image, streams.Error);
+                if (asJson)
+                {
+                    await list.AddAsync(image);
+                }
+                else if (image.Error is null)
+                {
+                    await streams.Output.WriteLineAsync(Text(image));
+                }
+            }
+        }
     }
 
     private static string Text(WarmProgress progress, int done, int images) =>
@@ -90,12 +107,12 @@ public static class WarmCommand
     {
         if (image.Error is not null)
         {
-            await errors.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {image.Error}");
+            await errors.WriteLineAsync($"mirror: {image.Name ?? image.Image}: {Printable.Sentence(image.Error)}");
         }
 
         foreach (var failed in image.Failed)
         {
-            await errors.WriteLineAsync($"mirror: {image.Name}: {failed.Digest} was not fetched: {failed.Why}");
+            await errors.WriteLineAsync($"mirror: {image.Name}: incomplete: {failed.Digest}: {Printable.Sentence(failed.Why)}");
         }
     }
 }

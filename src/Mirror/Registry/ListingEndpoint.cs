@@ -29,6 +29,13 @@ internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
             return;
         }
 
+        // What upstream says is remembered under it, so it is no longer than a tag.
+        if (last is not null && !Tag.TryParse(last, out _))
+        {
+            await RegistryError.TagInvalid.WriteAsync(http, "`last` is not a tag");
+            return;
+        }
+
         if (n == 0)
         {
             await WriteAsync(http, new TagsBody(askedFor.ToString(), []), ListingJson.Default.TagsBody);

@@ -65,11 +65,13 @@ public sealed class Metadata : IAsyncDisposable
 
     private readonly MetadataWriter _writer;
     private readonly MetadataReaders _readers;
+    private readonly TimeProvider _time;
 
     private Metadata(MetadataWriter writer, MetadataReaders readers, TimeProvider time)
     {
         _writer = writer;
         _readers = readers;
+        _time = time;
         Local = new LocalRefs(writer, readers, time);
     }
 
@@ -186,35 +188,36 @@ public sealed class Metadata : IAsyncDisposable
 
     /// <summary>A blob that <paramref name="repository"/>'s registry gave us through it has been published.</summary>
     /// <param name="repository">Whose blob it is.</param>
-    /// <param name="isGuarded">
-    /// Whether the registry may give us what it does not give everybody: then a repository that is not public vouches for itself alone.
+    /// <param name="yesHolds">
+    /// Where the registry may give us what it does not give everybody: how long its word counts that a repository is public. One that is not, or that
+    /// nobody has asked about since, vouches for itself alone. Null where the registry gives us what it gives everybody.
     /// </param>
     /// <param name="blob">Its published bytes.</param>
-    public Task RecordBlobAsync(RepositoryKey repository, bool isGuarded, BlobRecord blob) => _writer.WriteAsync(write =>
+    public Task RecordBlobAsync(RepositoryKey repository, TimeSpan? yesHolds, BlobRecord blob) => _writer.WriteAsync(write =>
     {
         write.InsertBlob(blob);
-        Vouch(write, repository, isGuarded, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
+        Vouch(write, repository, yesHolds, new Descriptor(MediaTypes.OctetStream, blob.Digest, blob.Size));
     });
 
     /// <summary>The registry has confirmed that it has content that is here, and that <paramref name="repository"/> refers to it.</summary>
-    public Task RecordConfirmedAsync(RepositoryKey repository, bool isGuarded, Descriptor content) =>
-        _writer.WriteAsync(write => Vouch(write, repository, isGuarded, content));
+    public Task RecordConfirmedAsync(RepositoryKey repository, TimeSpan? yesHolds, Descriptor content) =>
+        _writer.WriteAsync(write => Vouch(write, repository, yesHolds, content));
 
     /// <summary>
     /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too, but
     /// for foreign layers: no registry checks that those exist, so their names say nothing.
     /// </summary>
     /// <param name="repository">Whose manifest it is.</param>
-    /// <param name="isGuarded">As with <see cref="RecordBlobAsync"/>.</param>
+    /// <param name="yesHolds">As with <see cref="RecordBlobAsync"/>.</param>
     /// <param name="manifest">The manifest.</param>
     /// <param name="blob">Its published bytes.</param>
     /// <param name="tags">Tags that upstream says point to it.</param>
     public Task RecordManifestAsync(
-        RepositoryKey repository, bool isGuarded, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) =>
+        RepositoryKey repository, TimeSpan? yesHolds, Manifest manifest, BlobRecord blob, IReadOnlyList<TagSighting> tags) =>
         _writer.WriteAsync(write =>
         {
             write.InsertBlob(blob);
-            var id = Vouch(write, repository, isGuarded, manifest.Descriptor);
+            var id = Vouch(write, repository, yesHolds, manifest.Descriptor);
             var view = manifest.View();
             foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
             {
@@ -273,14 +276,23 @@ public sealed class Metadata : IAsyncDisposable
 
     /// <summary>Links content that the registry itself has given or confirmed.</summary>
     /// <returns>The repository's row.</returns>
-    private static long Vouch(IndexWrite write, RepositoryKey repository, bool isGuarded, Descriptor content)
+    private long Vouch(IndexWrite write, RepositoryKey repository, TimeSpan? yesHolds, Descriptor content)
     {
         var id = write.GetId(repository);
         write.Link(repository, id, content);
-        var alone = isGuarded
-            && write.Session.FindOne("SELECT public_at IS NULL FROM repositories WHERE id = $1", row => row.GetBoolean(0), id);
+        var alone = yesHolds is { } holds && !IsPublic(write.Session, id, holds);
         write.Hold(repository, alone, content.Digest);
         return id;
+    }
+
+    /// <summary>What has been said in the future was said before the clock was set back, and does not count.</summary>
+    private bool IsPublic(SqlSession session, long id, TimeSpan yesHolds)
+    {
+        var now = _time.GetUtcNow();
+        return session.FindOne(
+            "SELECT ifnull(public_at > $2 AND public_at <= $3, 0) FROM repositories WHERE id = $1",
+            row => row.GetBoolean(0),
+            id, (now - yesHolds).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds());
     }
 
     /// <summary>A question may be answered late: what upstream said after it was asked stands.</summary>

@@ -15,6 +15,7 @@ public sealed class StagedBlob : IDisposable
     private readonly string _path;
     private readonly DigestAlgorithm _algorithm;
     private readonly IncrementalHash _hash;
+    private readonly FileStream _file;
     private readonly BlockChecksums.Builder _checksums = new();
     private Digest? _verified;
     private bool _leaves;
@@ -28,7 +29,7 @@ public sealed class StagedBlob : IDisposable
         _path = path;
         _algorithm = algorithm;
         _hash = Digest.Start(algorithm);
-        Handle = File.OpenHandle(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        _file = Open(path);
         ReadFrom(0, Count);
     }
 
@@ -36,7 +37,7 @@ public sealed class StagedBlob : IDisposable
     public long Length { get; private set; }
 
     /// <summary>For readers behind the writer. It stays good after publishing; closing it is for who disposes this.</summary>
-    public SafeFileHandle Handle { get; }
+    public SafeFileHandle Handle => _file.SafeFileHandle;
 
     public void Append(ReadOnlySpan<byte> content)
     {
@@ -109,7 +110,7 @@ public sealed class StagedBlob : IDisposable
     public void Dispose()
     {
         _hash.Dispose();
-        Handle.Dispose();
+        _file.Dispose();
         if (_leaves)
         {
             return;
@@ -123,6 +124,24 @@ public sealed class StagedBlob : IDisposable
         {
             // Nobody who has just been served is to suffer for it; the next start sweeps it.
         }
+    }
+
+    /// <summary>Its owner's alone: what is not published is for nobody.</summary>
+    private static FileStream Open(string path)
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            BufferSize = 0,
+        };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        return new FileStream(path, options);
     }
 
     /// <summary>A digest of another kind than was expected costs reading everything once more.</summary>

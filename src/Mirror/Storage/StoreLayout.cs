@@ -10,7 +10,7 @@ namespace Mirror.Storage;
 ///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
 ///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, an
 ///                             upload's under its identity and repository, so that both go on where they stood after a
-///                             break or a restart
+///                             break or a restart; mode 0600
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   lock                      held by the one process that uses the directory

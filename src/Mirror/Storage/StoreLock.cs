@@ -20,7 +20,9 @@ internal sealed class StoreLock : IDisposable
         }
         catch (IOException e)
         {
-            throw new StoreInUseException($"the data directory {layout.Root} is in use by another process: is another mirror running?", e);
+            throw new StoreInUseException(
+                $"the data directory {layout.Root} is in use by another process: is a mirror running, or a command such as `mirror warm`?",
+                e);
         }
     }
 

@@ -83,6 +83,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         ready.EnsureSuccessStatusCode();
     }
 
+    /// <summary>Waits until it has printed this, whether it is ready or not.</summary>
+    public Task PrintsAsync(string text) => Poll.UntilAsync(
+        () => Task.FromResult(Log.Any(line => line.Contains(text, StringComparison.Ordinal))),
+        TimeSpan.FromSeconds(30),
+        () => $"'{text}' was not printed");
+
     /// <summary>SIGKILL.</summary>
     public async Task KillAsync()
     {

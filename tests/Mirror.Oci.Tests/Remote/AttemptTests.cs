@@ -25,6 +25,18 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task A_registry_to_which_no_connection_comes_about_can_not_be_reached()
+    {
+        await using var scene = await RemoteScene.StartAsync(options => options with { ConnectTimeout = TimeSpan.FromMilliseconds(50) });
+        await scene.Registry.BlackHoleAsync();
+
+        var failure = Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
+
+        Assert.Equal(UnavailableReason.Unreachable, failure.Reason);
+        Assert.Contains("no connection within", failure.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Between_attempts_there_is_a_wait()
     {
         await using var scene = await RemoteScene.StartAsync();

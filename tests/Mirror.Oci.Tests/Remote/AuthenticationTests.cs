@@ -42,8 +42,23 @@ public sealed class AuthenticationTests
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
-        Assert.Contains(user is null ? "none are configured" : "asked as user alice", denied.Why, StringComparison.Ordinal);
+        Assert.Contains(user is null ? "none are configured" : "asked as user alice", denied.WhyInFull, StringComparison.Ordinal);
         Assert.True(scene.Registry.Requests.Count <= 2);
+    }
+
+    [Theory]
+    [InlineData("repository:org/app:pull,push,delete")]
+    [InlineData("repository:someone/else:pull")]
+    [InlineData("registry:catalog:*")]
+    public async Task Whatever_scope_a_challenge_names_a_token_is_asked_for_what_is_wanted(string scope)
+    {
+        await using var scene = await RemoteScene.StartAsync(User, Password);
+        scene.Registry.RequireTokens(User, Password, new TokenOptions { ChallengeScope = scope });
+
+        Assert.IsType<RemoteAnswer<Manifest>.Found>(await scene.GetManifestAsync());
+
+        var asked = Assert.Single(TokenRequests(scene.Registry));
+        Assert.Contains("&scope=repository:org/app:pull&", Uri.UnescapeDataString(asked.Target), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -129,7 +144,7 @@ public sealed class AuthenticationTests
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
-        Assert.Contains("not sent", denied.Why, StringComparison.Ordinal);
+        Assert.Contains("not sent", denied.WhyInFull, StringComparison.Ordinal);
         Assert.All(tokens.Requests, request => Assert.Null(request.Header("Authorization")));
         Assert.NotEmpty(tokens.Requests);
     }
@@ -205,7 +220,7 @@ public sealed class AuthenticationTests
         scene.Registry.RequireNothing();
 
         Assert.IsType<RemoteAnswer<Manifest>.Found>(await scene.GetManifestAsync());
-        Assert.Contains("none are configured", denied.Why, StringComparison.Ordinal);
+        Assert.Contains("none are configured", denied.WhyInFull, StringComparison.Ordinal);
     }
 
     [Fact]

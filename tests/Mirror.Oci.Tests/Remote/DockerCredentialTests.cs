@@ -56,8 +56,8 @@ public sealed class DockerCredentialTests : IDisposable
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
-        Assert.Contains("config.json", denied.Why, StringComparison.Ordinal);
-        Assert.DoesNotContain("secret", denied.Why, StringComparison.Ordinal);
+        Assert.Contains("config.json", denied.WhyInFull, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", denied.WhyInFull, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -149,8 +149,8 @@ public sealed class DockerCredentialTests : IDisposable
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
-        Assert.Contains(why, denied.Why, StringComparison.Ordinal);
-        Assert.DoesNotContain("hunter2", denied.Why, StringComparison.Ordinal);
+        Assert.Contains(why, denied.WhyInFull, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", denied.WhyInFull, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -164,7 +164,7 @@ public sealed class DockerCredentialTests : IDisposable
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
 
-        Assert.Contains("name of its credential helper", denied.Why, StringComparison.Ordinal);
+        Assert.Contains("name of its credential helper", denied.WhyInFull, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -180,7 +180,7 @@ public sealed class DockerCredentialTests : IDisposable
         scene.Time.Advance(TimeSpan.FromSeconds(15));
 
         var denied = Assert.IsType<RemoteFailure.Denied>(RemoteScene.FailureOf(await asking));
-        Assert.Contains("did not answer", denied.Why, StringComparison.Ordinal);
+        Assert.Contains("did not answer", denied.WhyInFull, StringComparison.Ordinal);
     }
 
     private static string Encode(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));

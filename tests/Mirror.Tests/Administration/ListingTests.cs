@@ -17,12 +17,32 @@ public sealed class ListingTests
     {
         await using var scene = await CommandScene.StartAsync(serving);
 
-        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
-        Assert.Equal(new CommandRun(0, "No cached image matches 'x*'.\n", ""), await scene.RunAsync("images", "x*"));
+        Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
+        var none = $"No image that is cached in {scene.DataPath} matches 'x*': `mirror images` without a pattern lists all.\n";
+        Assert.Equal(new CommandRun(0, none, ""), await scene.RunAsync("images", "x*"));
         Assert.Equal(new CommandRun(0, "[]\n", ""), await scene.RunAsync("images", "--json"));
         var usage = await scene.RunAsync("usage");
         Assert.Equal((0, ""), (usage.Code, usage.Error));
         Assert.Contains("total             0   0 B      0   0 B", usage.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("alpine:3.20", 1)]
+    [InlineData("alpine", 2)]
+    [InlineData("library/alpine", 2)]
+    [InlineData("docker.io/library/alpine:3.20", 1)]
+    [InlineData("index.docker.io/alpine:3.21", 1)]
+    [InlineData("alpine:3.2", 0)]
+    [InlineData("alpin", 0)]
+    [InlineData("*:3.2?", 2)]
+    public async Task Images_are_listed_by_the_names_that_they_are_warmed_by(string pattern, int count)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(), "3.20");
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(), "3.21");
+        await scene.RunAsync("warm", "alpine:3.20", "alpine:3.21");
+
+        Assert.Equal(count, (await scene.RunAsync("images", "--json", pattern)).Json.GetArrayLength());
     }
 
     [Fact]
@@ -77,7 +97,7 @@ public sealed class ListingTests
 
         Assert.Equal(["docker.io/library/alpine:3.19", "docker.io/library/alpine:3.20"], (await ListAsync(scene, "docker.io/*")).Keys);
         Assert.Equal(["docker.io/library/alpine:3.20", "lab/team/app:3.20"], (await ListAsync(scene, "*:3.2?")).Keys);
-        Assert.Empty(await ListAsync(scene, "alpine"));
+        Assert.Empty(await ListAsync(scene, "alpin?"));
     }
 
     [Fact]
@@ -93,7 +113,7 @@ public sealed class ListingTests
             {
                 var repository = new RepositoryKey("docker.io", RepositoryName.Parse(name));
                 var tags = Enumerable.Range(0, 230).Select(number => new TagSighting(Tag.Parse($"{number}"), DateTimeOffset.UnixEpoch));
-                await store.Metadata.RecordManifestAsync(repository, isGuarded: false, manifest, blob, [.. tags]);
+                await store.Metadata.RecordManifestAsync(repository, yesHolds: null, manifest, blob, [.. tags]);
             }
         }
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Mirror.Administration;
 using Mirror.Commands;
@@ -41,53 +43,34 @@ public sealed class SocketTests
             await scene.ServeAsync();
         }
 
-        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
+        Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
         Assert.Equal(serving, File.Exists(scene.SocketPath));
     }
 
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Where_the_data_path_is_too_long_for_a_socket_it_is_in_the_runtime_directory(bool serving)
+    public async Task A_data_path_that_is_too_long_for_a_socket_has_it_all_the_same(bool serving)
     {
-        using var runtime = new TemporaryDirectory();
-        var before = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        Environment.SetEnvironmentVariable("XDG_RUNTIME_DIR", runtime.Path);
-        try
+        await using var scene = await CommandScene.StartAsync(serving, data: new string('d', 120));
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(), "3.20");
+        if (serving)
         {
-            await using var scene = await CommandScene.StartAsync(serving, data: new string('d', 120));
-            scene.Upstream.Add(CommandScene.Repository, TestImage.Create(), "3.20");
-            Assert.StartsWith(runtime.Path, scene.SocketPath, StringComparison.Ordinal);
-            if (serving)
-            {
-                Assert.Equal(OwnerOnly, File.GetUnixFileMode(scene.SocketPath));
-            }
+            Assert.Equal(OwnerOnly, File.GetUnixFileMode(Path.Combine(scene.DataPath, "mirror.sock")));
+            Assert.Equal(200, (await scene.GetAsync("/v2/")).Status);
+        }
 
-            Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20")).Code);
-            Assert.False(File.Exists(Path.Combine(scene.DataPath, "mirror.sock")));
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("XDG_RUNTIME_DIR", before);
-        }
+        Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20")).Code);
+        Assert.Equal(serving, File.Exists(Path.Combine(scene.DataPath, "mirror.sock")));
     }
 
-    [Fact]
-    public void Without_a_runtime_directory_it_is_in_a_folder_that_nobody_else_can_enter_or_nowhere()
-    {
-        using var temporary = new TemporaryDirectory();
-        var folder = AdministrationSocket.PrivateFolder(temporary.Path);
-        Assert.Equal(OwnerOnly | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));
-        Assert.Equal(folder, AdministrationSocket.PrivateFolder(temporary.Path));
-
-        File.SetUnixFileMode(folder, OwnerOnly | UnixFileMode.UserExecute | UnixFileMode.GroupExecute);
-        Assert.Throws<IOException>(() => AdministrationSocket.PrivateFolder(temporary.Path));
-
-        Directory.Delete(folder);
-        Directory.CreateDirectory(temporary.Combine("elsewhere"), OwnerOnly | UnixFileMode.UserExecute);
-        Directory.CreateSymbolicLink(folder, temporary.Combine("elsewhere"));
-        Assert.Throws<IOException>(() => AdministrationSocket.PrivateFolder(temporary.Path));
-    }
+    [Theory]
+    [InlineData(1000, 1000, true)]
+    [InlineData(1000, 1001, false)]
+    [InlineData(0, 1000, false)]
+    [InlineData(1000, 0, true)]
+    public void Whoever_listens_at_the_socket_is_believed_only_by_its_own_user_and_by_root(uint peer, uint self, bool believed) =>
+        Assert.Equal(believed, SocketPeer.IsTrusted(peer, self));
 
     [Fact]
     public async Task The_internal_API_is_not_served_to_clients_nor_the_registry_over_the_socket()
@@ -205,8 +188,37 @@ public sealed class SocketTests
         });
         await started.Task;
 
-        Assert.Equal(new CommandRun(0, "No image is cached.\n", ""), await scene.RunAsync("images"));
+        Assert.Equal(new CommandRun(0, $"No image is cached in {scene.DataPath}.\n", ""), await scene.RunAsync("images"));
         await ending;
+    }
+
+    [Fact]
+    public async Task What_a_server_says_can_not_steer_the_terminal()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+        Directory.CreateDirectory(scene.DataPath);
+        var image = new ListedImage("\u001b[2Jname\u202e:1", "\u009b", "\u001b]0;\u0007", [], 0, 0, 0, 0, true, DateTimeOffset.UnixEpoch);
+        var body = JsonSerializer.Serialize(image, Messages.Json.ListedImage);
+        using var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        server.Bind(new UnixDomainSocketEndPoint(scene.SocketPath));
+        server.Listen();
+        var answering = Task.Run(async () =>
+        {
+            using var client = await server.AcceptAsync();
+            foreach (var answer in new[] { "", body })
+            {
+                await client.ReceiveAsync(new byte[4096]);
+                await client.SendAsync(Encoding.UTF8.GetBytes(
+                    $"HTTP/1.1 200 OK\r\nContent-Length: {Encoding.UTF8.GetByteCount(answer)}\r\n\r\n{answer}"));
+            }
+        });
+
+        var run = await scene.RunAsync("images");
+        await answering;
+
+        Assert.Equal(0, run.Code);
+        Assert.DoesNotContain(run.Output, c => c != '\n' && (char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format));
+        Assert.Contains("name", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -261,6 +273,42 @@ public sealed class SocketTests
         Assert.False(File.Exists(scene.SocketPath));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Interrupting_a_command_that_answers_for_another_ends_it_at_once_and_both_say_so(bool waiting)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+        var (first, second) = (TestImage.Create(seed: 1), TestImage.Create(seed: 2));
+        scene.Upstream.Add(CommandScene.Repository, first, "1");
+        scene.Upstream.Add(CommandScene.Repository, second, "2");
+        var (firstGate, secondGate) = (new Gate(), new Gate());
+        scene.Upstream.On(HttpMethod.Get, first.Layer.Digest).Do(Behaviour.Stall(firstGate));
+        scene.Upstream.On(HttpMethod.Get, second.Layer.Digest).Do(Behaviour.Stall(secondGate));
+        await using var said = new PrintedWriter();
+        using var stopping = new CancellationTokenSource();
+
+        var host = scene.RunAsync(TextWriter.Null, said, stopping.Token, "warm", "alpine:1");
+        await scene.Upstream.Received(HttpMethod.Get, first.Layer.Digest);
+        var guest = scene.RunAsync("warm", "alpine:2");
+        await scene.Upstream.Received(HttpMethod.Get, second.Layer.Digest);
+        if (waiting)
+        {
+            firstGate.Open();
+            await said.Line;
+        }
+
+        await stopping.CancelAsync();
+
+        Assert.Equal(waiting ? 0 : 1, await host);
+        Assert.Contains("another command, which this one was answering, is broken off", said.ToString(), StringComparison.Ordinal);
+        var broken = await guest;
+        Assert.Equal((1, ""), (broken.Code, broken.Output));
+        Assert.Contains("broke off", broken.Error, StringComparison.Ordinal);
+        firstGate.Open();
+        secondGate.Open();
+    }
+
     private static void AssertSentence(CommandScene scene, string answer, int status)
     {
         if (status != 200)
@@ -292,10 +340,16 @@ public sealed class SocketTests
 
         public Task Line => _line.Task;
 
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            _line.TrySetResult();
+        }
+
         public override Task WriteLineAsync(string? value)
         {
-            _line.TrySetResult();
-            return base.WriteLineAsync(value);
+            WriteLine(value);
+            return Task.CompletedTask;
         }
     }
 }

@@ -9,6 +9,12 @@ namespace Mirror.Tests.Administration;
 
 public sealed class WarmTests
 {
+    private const string LongPattern = "longer than any name can be: "
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------"
+        + "----------------------------------------------------------------------------------------------------------------------------";
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -37,6 +43,38 @@ public sealed class WarmTests
         }
     }
 
+    [Theory]
+    [InlineData("alpine:3.20")]
+    [InlineData("alpine@")]
+    public async Task A_warm_image_that_everybody_may_read_is_pulled_with_upstream_stopped_where_there_are_credentials(string name)
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false, options: ", username: mirror, password: secret");
+        var image = TestImage.Create(layers: 2);
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.RequireTokens("mirror", "secret");
+
+        var run = await scene.RunAsync("warm", name.EndsWith('@') ? $"{name}{image.Digest}" : name);
+
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        await scene.Upstream.StopAsync();
+        await scene.ServeAsync();
+        await scene.PullAsync(image);
+    }
+
+    [Fact]
+    public async Task A_warm_image_that_only_our_credentials_can_read_is_shown_to_nobody()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true, options: ", username: mirror, password: secret");
+        var image = TestImage.Create();
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.RequireTokens("mirror", "secret", new TokenOptions { Private = [CommandScene.Repository] });
+
+        Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20")).Code);
+
+        await scene.Upstream.StopAsync();
+        Assert.Equal(404, (await scene.GetAsync("/v2/library/alpine/manifests/3.20")).Status);
+    }
+
     [Fact]
     public async Task What_is_here_already_is_not_fetched_again()
     {
@@ -52,6 +90,24 @@ public sealed class WarmTests
         var expected = $"docker.io/library/alpine:latest: complete; 0 blobs fetched (0 B), 3 already here ({size})\n";
         Assert.Equal(new CommandRun(0, expected, ""), run);
         Assert.Empty(scene.Upstream.Requests);
+    }
+
+    [Fact]
+    public async Task An_image_that_is_for_another_platform_than_was_asked_for_is_not_called_complete()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        var image = TestImage.Create(platform: new Platform("linux", "arm"));
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+
+        var other = await scene.RunAsync("warm", "alpine:3.20", "--platform", "linux/arm64", "--platform", "linux/arm");
+        Assert.Equal(3, other.Code);
+        Assert.Contains("alpine:3.20: incomplete; 2 blobs", other.Output, StringComparison.Ordinal);
+        Assert.Equal(
+            $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Digest}: it is for linux/arm alone, not for linux/arm64\n",
+            other.Error);
+
+        Assert.Equal(0, (await scene.RunAsync("warm", "alpine:3.20", "--platform", "linux/arm")).Code);
+        Assert.Equal(0, (await scene.RunAsync("warm", $"alpine@{image.Digest}", "--platform", "linux/arm/v7")).Code);
     }
 
     [Fact]
@@ -87,7 +143,7 @@ public sealed class WarmTests
 
         Assert.Equal(3, run.Code);
         Assert.StartsWith("docker.io/library/alpine:3.20: incomplete; 3 blobs fetched", run.Output, StringComparison.Ordinal);
-        var complaint = $"mirror: docker.io/library/alpine:3.20: {image.Layers[1].Digest} was not fetched: ";
+        var complaint = $"mirror: docker.io/library/alpine:3.20: incomplete: {image.Layers[1].Digest}: ";
         Assert.StartsWith(complaint, run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.TrimEnd().Split('\n'));
     }
@@ -236,6 +292,40 @@ public sealed class WarmTests
         Assert.Contains("upstream could not be asked", run.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_is_printed_as_JSON_is_JSON_also_when_it_is_interrupted()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        var (first, second) = (TestImage.Create(seed: 1), TestImage.Create(seed: 2));
+        scene.Upstream.Add(CommandScene.Repository, first, "1");
+        scene.Upstream.Add(CommandScene.Repository, second, "2");
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, second.Layer.Digest).Do(Behaviour.Stall(gate));
+        await using var output = new StringWriter();
+        await using var error = new StringWriter();
+        using var stopping = new CancellationTokenSource();
+
+        var warming = scene.RunAsync(output, error, stopping.Token, "warm", "--json", "alpine:1", "alpine:2");
+        await scene.Upstream.Received(HttpMethod.Get, second.Layer.Digest);
+        await stopping.CancelAsync();
+
+        Assert.Equal((1, "mirror: interrupted\n"), (await warming, error.ToString()));
+        var image = Assert.Single(new CommandRun(1, output.ToString(), "").Json.EnumerateArray());
+        Assert.Equal("docker.io/library/alpine:1", image.GetProperty("name").GetString());
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task A_name_that_is_not_right_is_told_why()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false);
+
+        Assert.StartsWith(
+            "'Alpine:3.20' is not an image's name: write it in lower case.\n", (await scene.RunAsync("warm", "Alpine:3.20")).Error,
+            StringComparison.Ordinal);
+        Assert.Contains(":TAG or @DIGEST", (await scene.RunAsync("warm", "alpine:")).Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("warm")]
     [InlineData("warm", "ALPINE")]
@@ -244,6 +334,7 @@ public sealed class WarmTests
     [InlineData("refresh")]
     [InlineData("refresh", "alpine@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("images", "a", "b")]
+    [InlineData("images", LongPattern)]
     [InlineData("usage", "x")]
     public async Task Wrong_usage_exits_with_2_and_touches_no_store(params string[] arguments)
     {
@@ -251,8 +342,8 @@ public sealed class WarmTests
 
         var run = await scene.RunAsync(arguments);
 
-        Assert.Equal(2, run.Code);
-        Assert.NotEmpty(run.Error);
+        Assert.Equal((2, ""), (run.Code, run.Output));
+        Assert.EndsWith($"\n`mirror {arguments[0]} --help` says what it takes.\n", run.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(scene.DataPath));
     }
 

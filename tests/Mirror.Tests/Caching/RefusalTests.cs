@@ -27,7 +27,7 @@ public sealed class RefusalTests
         }
 
         var alarm = Assert.Single(Alarms(scene));
-        Assert.Contains($"docker.io/library/alpine:{Scene.Tag} ", alarm, StringComparison.Ordinal);
+        Assert.Contains("docker.io/library/alpine ", alarm, StringComparison.Ordinal);
         Assert.Contains("Are the credentials of docker.io still right", alarm, StringComparison.Ordinal);
         Assert.Contains($"docker.io answered {status}", alarm, StringComparison.Ordinal);
         await scene.GetRawAsync(scene.TagPath);

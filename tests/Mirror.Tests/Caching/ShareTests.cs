@@ -6,27 +6,8 @@ using Mirror.Testing;
 namespace Mirror.Tests.Caching;
 
 /// <summary>What our credentials can read upstream, and who may see it here.</summary>
-public sealed class ShareTests : IAsyncDisposable
+public sealed class ShareTests : ShareScene
 {
-    private const string Alice = "X-User: alice";
-    private static readonly RepositoryName Public = Scene.Repository;
-    private static readonly RepositoryName Private = RepositoryName.Parse("team/app");
-    private static readonly TestImage Shown = TestImage.Create(layers: 1, layerSize: 1000, seed: 71);
-    private static readonly TestImage Hidden = TestImage.Create(layers: 1, layerSize: 300_000, seed: 72);
-
-    private FakeRegistry? _upstream;
-    private MirrorHost? _mirror;
-
-    private FakeRegistry Upstream => _upstream!;
-
-    private MirrorHost Mirror => _mirror!;
-
-    public async ValueTask DisposeAsync()
-    {
-        await Mirror.DisposeAsync();
-        await Upstream.DisposeAsync();
-    }
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -62,6 +43,22 @@ public sealed class ShareTests : IAsyncDisposable
         await Mirror.RestartAsync();
         Assert.All(await GetEverythingAsync(), answer => Assert.Equal(502, answer.Status));
         Assert.Equal(Hidden.Manifest.Content.ToArray(), (await GetAsync(Private, $"manifests/{Hidden.Digest}", Alice)).Body);
+    }
+
+    [Fact]
+    public async Task Why_a_private_repository_is_unknown_is_said_once_in_the_log_and_the_answer_names_the_option()
+    {
+        await StartAsync();
+
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Contains("share: all", (await GetAsync(Private, $"manifests/{Scene.Tag}")).Text, StringComparison.Ordinal);
+            Mirror.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        var line = Assert.Single(Mirror.Log.Lines, line => line.Contains("is not for everybody", StringComparison.Ordinal));
+        Assert.Contains("docker.io/team/app", line, StringComparison.Ordinal);
+        Assert.Contains("share: all", line, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -171,6 +168,18 @@ public sealed class ShareTests : IAsyncDisposable
         Upstream.ClearRequests();
         Assert.Equal(200, (await RawHttp.GetAsync(anonymous.Url, $"/v2/{Private}/manifests/{Scene.Tag}")).Status);
         Assert.Single(Upstream.Requests);
+    }
+
+    [Fact]
+    public async Task As_whom_upstream_was_asked_is_for_the_log_and_not_for_clients()
+    {
+        await StartAsync(change: registry => registry with { Share = Share.All, Username = "robot-7", Password = new Secret("wrong") });
+
+        var refused = await GetAsync(Private, $"manifests/{Scene.Tag}");
+
+        Assert.Equal(403, refused.Status);
+        Assert.DoesNotContain("robot-7", refused.Text, StringComparison.Ordinal);
+        Assert.Contains(Mirror.Log.Lines, line => line.Contains("it was asked as user robot-7", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -335,6 +344,21 @@ public sealed class ShareTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_a_repository_has_that_was_public_once_is_not_opened_by_a_public_manifest_that_names_it()
+    {
+        await StartAsync(new TokenOptions());
+        Assert.Equal(200, (await GetAsync(Private, $"manifests/{Scene.Tag}")).Status);
+        Upstream.RequireTokens("mirror", "secret", new TokenOptions { Private = [Private], HidesPrivate = true });
+        Mirror.Time.Advance(TimeSpan.FromDays(1));
+
+        await PullHiddenAsAliceAsync();
+        Upstream.AddManifest(Public, Hidden.Manifest, "greedy");
+        Assert.Equal(200, (await GetAsync(Public, "manifests/greedy")).Status);
+
+        Assert.Equal(404, (await GetAsync(Public, $"blobs/{Hidden.Layer.Digest}")).Status);
+    }
+
+    [Fact]
     public async Task A_public_index_that_names_a_private_image_does_not_open_it()
     {
         await StartAsync();
@@ -392,12 +416,12 @@ public sealed class ShareTests : IAsyncDisposable
         using var authority = new TestAuthority();
         using var certificate = authority.Issue("127.0.0.1");
         using var own = authority.Issue("mirror");
-        _upstream = await FakeRegistry.StartAsync(certificate);
+        Upstream = await FakeRegistry.StartAsync(certificate);
         Upstream.Add(Public, Shown, Scene.Tag);
         Upstream.Add(Private, Hidden, Scene.Tag);
         Upstream.On(request => request.ClientCertificate is null && request.Path.StartsWith($"/v2/{Private}/", StringComparison.Ordinal))
             .Do(hangsUp ? Behaviour.HangUp : Behaviour.Status(400));
-        _mirror = await MirrorHost.StartAsync(
+        Mirror = await MirrorHost.StartAsync(
         [
             MirrorHost.Registry("docker.io", Upstream) with
             {
@@ -422,30 +446,6 @@ public sealed class ShareTests : IAsyncDisposable
         Assert.All(await GetEverythingAsync(), answer => Assert.Equal(404, answer.Status));
         await Upstream.StopAsync();
         Assert.Equal(Hidden.Manifest.Content.ToArray(), (await GetAsync(Private, $"manifests/{Hidden.Digest}", Alice)).Body);
-    }
-
-    private RegistryOptions Registry =>
-        MirrorHost.Registry("docker.io", Upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") };
-
-    /// <summary>An upstream with a public and a private repository, and a mirror that may read both. A rule names alice.</summary>
-    private async Task StartAsync(TokenOptions? tokens = null, Func<RegistryOptions, RegistryOptions>? change = null)
-    {
-        _upstream = await FakeRegistry.StartAsync();
-        Upstream.Add(Public, Shown, Scene.Tag);
-        Upstream.Add(Private, Hidden, Scene.Tag);
-        Upstream.RequireTokens("mirror", "secret", tokens ?? new TokenOptions { Private = [Private] });
-        _mirror = await MirrorHost.StartAsync(
-            [change is null ? Registry : change(Registry)], (http, _) => http.Request.Headers["X-User"] == "alice");
-    }
-
-    private async Task PullHiddenAsAliceAsync()
-    {
-        Assert.Equal(Hidden.Manifest.Content.ToArray(), (await GetAsync(Private, $"manifests/{Scene.Tag}", Alice)).Body);
-        foreach (var blob in Hidden.Blobs)
-        {
-            Assert.Equal(blob.Content.ToArray(), (await GetAsync(Private, $"blobs/{blob.Digest}", Alice)).Body);
-            await Mirror.PublishedAsync(blob.Digest);
-        }
     }
 
     /// <summary>What everybody gets of the private repository: on every path, in every way.</summary>
@@ -477,10 +477,4 @@ public sealed class ShareTests : IAsyncDisposable
         '\n',
         answer.Head.Headers.Where(header => header.Key != "Date").Select(header => $"{header.Key}: {header.Value}").Order(StringComparer.Ordinal)
             .Prepend(answer.Head.StatusLine).Append(answer.Text));
-
-    private Task<RawResponse> GetAsync(RepositoryName repository, string path, params IReadOnlyList<string> headers) =>
-        RawHttp.GetAsync(Mirror.Url, $"/v2/docker.io/{repository}/{path}", headers);
-
-    private Task<RawResponse> HeadAsync(RepositoryName repository, string path) =>
-        RawHttp.SendAsync(Mirror.Url, RawHttp.Request(Mirror.Url, "HEAD", $"/v2/docker.io/{repository}/{path}"));
 }

@@ -17,4 +17,27 @@ public sealed class CommandLineTests
 
         Assert.True(allowed > ServeCommand.Patience, $"{allowed} is allowed");
     }
+
+    [Fact]
+    public async Task Help_describes_a_command_in_one_line_and_its_own_help_in_detail()
+    {
+        var all = await HelpAsync("--help");
+        Assert.Contains(all.Split('\n'), line => line.Contains("Pull whole images into the cache now.", StringComparison.Ordinal));
+        Assert.DoesNotContain("Exits with", all, StringComparison.Ordinal);
+        Assert.All(all.Split('\n'), line => Assert.InRange(line.Length, 0, 140));
+
+        var one = await HelpAsync("warm", "--help");
+        Assert.Contains("Exits with 0 if all images are here", one, StringComparison.Ordinal);
+    }
+
+    private static async Task<string> HelpAsync(params string[] arguments)
+    {
+        await using var output = new StringWriter();
+        var code = await CommandLine.RunAsync(
+            [ServeCommand.Create(), DemoCommand.Create(), WarmCommand.Create()],
+            arguments,
+            new InvocationConfiguration { Output = output });
+        Assert.Equal(0, code);
+        return output.ToString();
+    }
 }

@@ -145,6 +145,20 @@ public sealed class ContentTests
     }
 
     [Fact]
+    public async Task A_listing_behind_what_can_be_no_tag_is_refused_and_nobody_is_asked()
+    {
+        await using var scene = await Scene.StartAsync();
+
+        foreach (var last in new[] { new string('a', 129), "a%20b", "..%2f", "%00" })
+        {
+            Assert.Equal(400, (await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list?last={last}")).Status);
+        }
+
+        Assert.Empty(scene.Upstream.Requests);
+        Assert.Equal(200, (await scene.GetRawAsync($"/v2/{Scene.Repository}/tags/list?last=gone")).Status);
+    }
+
+    [Fact]
     public async Task A_listing_goes_on_although_upstreams_link_leads_away_from_it()
     {
         await using var scene = await Scene.StartAsync();

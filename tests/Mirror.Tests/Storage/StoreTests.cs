@@ -24,6 +24,24 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task What_is_being_received_is_for_no_other_user_of_the_machine()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 600_000);
+        var gate = new Gate();
+        scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(300_000, gate));
+
+        await scene.GetRawAsync(scene.TagPath);
+        using var client = await RawHttp.ConnectAsync(scene.Mirror.Url);
+        await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        var head = await client.ReadHeadAsync();
+
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(scene.Mirror.DataPath, "staged"), "*-*"));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(staged));
+        gate.Open();
+        Assert.True((await client.ReadRestAsync(head)).IsComplete);
+    }
+
+    [Fact]
     public async Task A_blob_damaged_at_its_start_is_repaired_before_anything_is_sent()
     {
         await using var scene = await Scene.StartAsync();
@@ -217,8 +235,8 @@ public sealed class StoreTests
         {
             var blob = store.Blobs.Publish(manifest.Digest, manifest.Content.Span);
             TagSighting Sighting(int i) => new(Tag.Parse($"t{i}"), DateTimeOffset.UnixEpoch);
-            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, isGuarded: false, parsed, blob, [Sighting(i)])).ToList();
-            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, isGuarded: false, parsed, blob, [Sighting(0)]);
+            var writes = Enumerable.Range(0, 200).Select(i => store.Metadata.RecordManifestAsync(repository, yesHolds: null, parsed, blob, [Sighting(i)])).ToList();
+            var failing = store.Metadata.RecordManifestAsync(repository with { Registry = null! }, yesHolds: null, parsed, blob, [Sighting(0)]);
             await Task.WhenAll(writes.Concat(Enumerable.Range(200, 200).Select(i => store.Metadata.RecordTagAsync(repository, Sighting(i), parsed.Digest))));
             await Assert.ThrowsAnyAsync<Exception>(() => failing);
         }

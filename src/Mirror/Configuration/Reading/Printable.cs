@@ -6,13 +6,19 @@ namespace Mirror.Configuration.Reading;
 internal static class Printable
 {
     private const int MaxLength = 100;
+    private const int MaxSentence = 2000;
 
     public static string Quote(string text) => $"'{Of(text)}'";
 
-    public static string Of(string text)
+    public static string Of(string text) => Of(text, MaxLength);
+
+    /// <summary>What is longer than a value: a full name, or why something failed.</summary>
+    public static string Sentence(string text) => Of(text, MaxSentence);
+
+    private static string Of(string text, int maxLength)
     {
         var printable = new StringBuilder();
-        foreach (var c in text.AsSpan(0, Math.Min(text.Length, MaxLength)))
+        foreach (var c in text.AsSpan(0, Math.Min(text.Length, maxLength)))
         {
             // Bidirectional marks and the like are format characters: they rearrange what is read.
             _ = char.IsControl(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) is
@@ -22,6 +28,6 @@ internal static class Printable
                 : printable.Append(c);
         }
 
-        return text.Length > MaxLength ? printable.Append('…').ToString() : printable.ToString();
+        return text.Length > maxLength ? printable.Append('…').ToString() : printable.ToString();
     }
 }
