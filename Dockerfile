@@ -1,6 +1,7 @@
-# Where mcr.microsoft.com can not be reached, name other images that have the .NET 10 SDK and the ASP.NET Core 10 runtime.
+# Where mcr.microsoft.com can not be reached, name other images that have the .NET 10 SDK, and what programs made by
+# it need of a system: libc, libgcc, libstdc++ and OpenSSL.
 ARG SDK_IMAGE=mcr.microsoft.com/dotnet/sdk:10.0
-ARG RUNTIME_IMAGE=mcr.microsoft.com/dotnet/aspnet:10.0
+ARG RUNTIME_IMAGE=mcr.microsoft.com/dotnet/runtime-deps:10.0
 
 FROM ${SDK_IMAGE} AS build
 WORKDIR /source
@@ -8,10 +9,10 @@ WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY src/Mirror.Oci/Mirror.Oci.csproj src/Mirror.Oci/
 COPY src/Mirror/Mirror.csproj src/Mirror/
-RUN dotnet restore src/Mirror --use-current-runtime
+RUN dotnet restore src/Mirror --use-current-runtime -p:SelfContained=true -p:PublishReadyToRun=true
 COPY .editorconfig BannedSymbols.txt ./
 COPY src/ src/
-RUN dotnet publish src/Mirror --no-restore --use-current-runtime --no-self-contained --configuration Release --output /out/program \
+RUN dotnet publish src/Mirror --no-restore --use-current-runtime --self-contained --configuration Release --output /out/program \
     && mkdir /out/data
 
 FROM ${RUNTIME_IMAGE}

@@ -14,7 +14,7 @@ fi
 
 # Mirror as people install it. MIRROR_PROGRAM measures another build in its place.
 if [[ -z ${MIRROR_PROGRAM:-} ]]; then
-  dotnet publish "$root/src/Mirror" --use-current-runtime --no-self-contained --configuration Release --nologo --verbosity quiet \
+  dotnet publish "$root/src/Mirror" --use-current-runtime --self-contained --configuration Release --nologo --verbosity quiet \
     --output "$root/artifacts/publish/mirror"
   export MIRROR_PROGRAM=$root/artifacts/publish/mirror/mirror
 fi
