@@ -56,7 +56,8 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
             http.Request.BodyReader.AdvanceTo(piece.Buffer.End);
             if (isTooMuch || piece.IsCompleted)
             {
-                return isTooMuch ? null : content.WrittenMemory;
+                // The cast matters: a plain null would become an empty memory, which is not null.
+                return isTooMuch ? (ReadOnlyMemory<byte>?)null : content.WrittenMemory;
             }
         }
     }

@@ -101,6 +101,11 @@ public sealed class LocalRefs
     /// <returns>Whether it was there.</returns>
     public Task<bool> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
     {
+        if (!IsManifest(write.Session, id, digest))
+        {
+            return false;
+        }
+
         foreach (var tag in write.Session.List(
             "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString()))
         {
@@ -112,9 +117,9 @@ public sealed class LocalRefs
     });
 
     /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
-    /// <returns>Whether it was there.</returns>
+    /// <returns>Whether it was there. A manifest is no blob here: its tags would be left without it.</returns>
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
-        WriteAsync(repository, (write, key, id) => write.Unlink(key, id, digest));
+        WriteAsync(repository, (write, key, id) => !IsManifest(write.Session, id, digest) && write.Unlink(key, id, digest));
 
     /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
     /// <param name="repository">Where.</param>
@@ -135,6 +140,11 @@ public sealed class LocalRefs
                 Annotations = JsonSerializer.Deserialize(row.GetString(4), AnnotationsJson.Default.DictionaryStringString)!,
             },
             repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
+
+    private static bool IsManifest(SqlSession session, long id, Digest digest) =>
+        session.FindOne(
+            "SELECT media_type FROM links WHERE repository = $1 AND digest = $2", row => row.GetString(0), id, digest.ToString())
+            is { } mediaType && MediaTypes.IsManifest(mediaType);
 
     private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {
