@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Oci;
@@ -8,7 +9,7 @@ namespace Mirror.Testing;
 /// A real Mirror in the test's process: its own data directory, a free port, and a clock that the test moves. Stopping and starting it again
 /// keeps the data.
 /// </summary>
-public sealed class MirrorHost : IAsyncDisposable
+public sealed partial class MirrorHost : IAsyncDisposable
 {
     private readonly TemporaryDirectory _data = new();
     private readonly NamesReader? _namesReader;
@@ -86,6 +87,14 @@ public sealed class MirrorHost : IAsyncDisposable
     /// <summary>How many files are in the staging folder.</summary>
     public int Staged() => Directory.EnumerateFiles(Path.Combine(DataPath, "staged")).Count();
 
+    /// <summary>What is in the data directory, or beside it, and has no business there.</summary>
+    public IReadOnlyList<string> StrayFiles() =>
+    [
+        .. Directory.EnumerateFileSystemEntries(_data.Path, "*", SearchOption.AllDirectories)
+            .Select(entry => Path.GetRelativePath(_data.Path, entry))
+            .Where(entry => !StoresOwn().IsMatch(entry)).Order(StringComparer.Ordinal),
+    ];
+
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
     public async Task RestartAsync(Action change)
     {
@@ -126,6 +135,11 @@ public sealed class MirrorHost : IAsyncDisposable
 
         _data.Dispose();
     }
+
+    [GeneratedRegex(
+        @"\Adata(/(lock|mirror\.db(-wal|-shm)?|mirror\.sock|refs\.log|staged(/[0-9A-Za-z.-]+)?|blobs(/sha(256|512)(/[0-9a-f]{2}(/[0-9a-f]{64,128})?)?)?))?\z",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex StoresOwn();
 
     private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time, _namesReader);
 }

@@ -1,3 +1,4 @@
+using System.Text.Unicode;
 using Mirror.Oci;
 using Mirror.Storage;
 
@@ -39,6 +40,12 @@ public sealed class LocalRepositories(Store store)
     public async Task<PushAnswer> PushManifestAsync(
         RepositoryName repository, ReadOnlyMemory<byte> content, string? contentType, Digest? expected, IReadOnlyList<Tag> tags)
     {
+        // JSON is UTF-8; a reader that is in no need of a text does not look at it.
+        if (!Utf8.IsValid(content.Span))
+        {
+            return new PushAnswer.Invalid("the manifest is not UTF-8");
+        }
+
         if (!Manifest.TryParse(content, contentType, expected?.Algorithm ?? DigestAlgorithm.Sha256, out var manifest, out var fault))
         {
             return new PushAnswer.Invalid(fault);

@@ -48,9 +48,8 @@ internal sealed class LocalRepository(RepositoryName name, Store store) : IRepos
     public Task<RemoteAnswer<Tagged<ReferrersPage>>> ListReferrersAsync(
         Digest subject, string? artifactType, int n, string? last, CancellationToken cancellationToken)
     {
-        var found = store.Metadata.Local.ListReferrers(name, subject, artifactType, n + 1, last);
-        var page = new ReferrersPage([.. found.Take(n)], More: found.Count > n);
-        return Task.FromResult<RemoteAnswer<Tagged<ReferrersPage>>>(new Tagged<ReferrersPage>(page, Stale: false));
+        var (items, more) = store.Metadata.Local.ListReferrers(name, subject, artifactType, n, last);
+        return Task.FromResult<RemoteAnswer<Tagged<ReferrersPage>>>(new Tagged<ReferrersPage>(new ReferrersPage(items, more), Stale: false));
     }
 
     private static RemoteFailure.Missing NoBlob() => new("the blob was not pushed to this repository");

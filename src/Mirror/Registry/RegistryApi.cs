@@ -49,6 +49,11 @@ internal sealed partial class RegistryApi(
             // The client has come back on another connection, and goes on there.
             http.Abort();
         }
+        catch (BadHttpRequestException e)
+        {
+            // It is an IOException too, but the client's.
+            await FailAsync(http, RegistryError.RequestInvalid, e.Message);
+        }
         catch (DownloadFailedException e)
         {
             await FailAsync(http, e.Failure is null ? RegistryError.Unavailable : RegistryError.Of(e.Failure, RegistryError.BlobUnknown), e.Message);

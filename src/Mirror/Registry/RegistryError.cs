@@ -30,6 +30,7 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static readonly RegistryError ManifestBlobUnknown = new("MANIFEST_BLOB_UNKNOWN", 400, "manifest references a manifest or blob unknown to registry");
     public static readonly RegistryError Denied = new("DENIED", 403, "requested access to the resource is denied");
     public static readonly RegistryError Unsupported = new("UNSUPPORTED", 405, "the operation is unsupported");
+    public static readonly RegistryError RequestInvalid = new("SIZE_INVALID", 400, "the request's body does not end as it has to");
     public static readonly RegistryError RequestTimeout = new("BLOB_UPLOAD_INVALID", 408, "the request went silent");
     public static readonly RegistryError TooManyRequests = new("TOOMANYREQUESTS", 429, "too many requests");
     public static readonly RegistryError BadGateway = new("UNAVAILABLE", 502, "the upstream registry can not be reached");

@@ -14,11 +14,19 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
 
     /// <summary>The next piece, for <see cref="PipeReader.AdvanceTo(SequencePosition)"/> of <paramref name="reader"/> afterwards.</summary>
     /// <exception cref="RequestBrokenException">The client has gone, or gone silent, or sends what is no body.</exception>
+    /// <exception cref="BadHttpRequestException">It sends what is no body, and can still be told so.</exception>
     public static async ValueTask<ReadResult> ReadAsync(PipeReader reader, TimeProvider time, CancellationToken cancellationToken)
     {
-        if (reader.TryRead(out var there))
+        try
         {
-            return there;
+            if (reader.TryRead(out var there))
+            {
+                return there;
+            }
+        }
+        catch (IOException e) when (e is not BadHttpRequestException)
+        {
+            throw new RequestBrokenException(false, e);
         }
 
         using var silence = new CancellationTokenSource(Silence, time);
@@ -27,7 +35,7 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
         {
             return await reader.ReadAsync(either.Token);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
+        catch (Exception e) when (e is (IOException and not BadHttpRequestException) or OperationCanceledException)
         {
             throw new RequestBrokenException(silence.IsCancellationRequested, e);
         }

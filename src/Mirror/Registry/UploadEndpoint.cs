@@ -45,14 +45,27 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
+        // Its file is there from the first turn on: who has been told where to go on can do so after a restart too.
+        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
         if (digest is null)
         {
             Accepted(http, StatusCodes.Status202Accepted, upload);
             return;
         }
 
-        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
-        await FinishAsync(http, upload, turn, digest.Value);
+        try
+        {
+            await FinishAsync(http, upload, turn, digest.Value);
+        }
+        finally
+        {
+            if (!turn.IsOver)
+            {
+                // Nobody knows it, so nobody can go on with it.
+                turn.Cancel();
+                uploads.Forget(upload);
+            }
+        }
     }
 
     /// <summary>GET of an upload: how far it is.</summary>

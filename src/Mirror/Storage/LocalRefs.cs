@@ -17,6 +17,12 @@ public sealed class LocalRefs
 {
     private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = '' AND name = $1)";
 
+    /// <summary>About as many bytes does a descriptor have that says nothing of itself.</summary>
+    private const int EmptyDescriptor = 350;
+
+    /// <summary>Bytes of a character in JSON: <c>\u0000</c>.</summary>
+    private const int LongestCharacter = 6;
+
     private readonly MetadataWriter _writer;
     private readonly MetadataReaders _readers;
     private readonly TimeProvider _time;
@@ -121,25 +127,48 @@ public sealed class LocalRefs
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
         WriteAsync(repository, (write, key, id) => !IsManifest(write.Session, id, digest) && write.Unlink(key, id, digest));
 
-    /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
+    /// <summary>
+    /// At most <paramref name="n"/> of what refers to a manifest, in the order of their digests; fewer where they say so much that
+    /// a client would take no more for an index.
+    /// </summary>
     /// <param name="repository">Where.</param>
     /// <param name="subject">The manifest, which need not be there.</param>
     /// <param name="artifactType">Only these; null for all.</param>
     /// <param name="n">How many.</param>
     /// <param name="last">Those behind this one.</param>
-    public IReadOnlyList<Descriptor> ListReferrers(RepositoryName repository, Digest subject, string? artifactType, int n, string? last) =>
-        _readers.Read(session => session.List(
+    /// <returns>Them, and whether there are more.</returns>
+    public (IReadOnlyList<Descriptor> Items, bool More) ListReferrers(
+        RepositoryName repository, Digest subject, string? artifactType, int n, string? last) => _readers.Read(session =>
+    {
+        var items = new List<Descriptor>();
+        var (size, more) = (0L, false);
+        session.Visit(
             $"""
             SELECT digest, media_type, size, artifact_type, annotations FROM referrers
             WHERE repository = {RepositoryId} AND subject = $2 AND ($3 IS NULL OR artifact_type = $3) AND digest > $4
             ORDER BY digest LIMIT $5
             """,
-            row => new Descriptor(row.GetString(1), Digest.Parse(row.GetString(0)), row.GetInt64(2))
+            row =>
             {
-                ArtifactType = row.IsDBNull(3) ? null : row.GetString(3),
-                Annotations = JsonSerializer.Deserialize(row.GetString(4), AnnotationsJson.Default.DictionaryStringString)!,
+                var type = row.IsDBNull(3) ? null : row.GetString(3);
+                var annotations = row.GetString(4);
+                size += EmptyDescriptor + (LongestCharacter * (type?.Length ?? 0)) + annotations.Length;
+                more = items.Count == n || (size > Manifest.MaxSize && items.Count > 0);
+                if (!more)
+                {
+                    items.Add(new Descriptor(row.GetString(1), Digest.Parse(row.GetString(0)), row.GetInt64(2))
+                    {
+                        ArtifactType = type,
+                        Annotations = JsonSerializer.Deserialize(annotations, AnnotationsJson.Default.DictionaryStringString)!,
+                    });
+                }
+
+                return !more;
             },
-            repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
+            // One more than asked for tells whether there are more.
+            repository.ToString(), subject.ToString(), artifactType, last ?? "", n + 1);
+        return (items, more);
+    });
 
     private static bool IsManifest(SqlSession session, long id, Digest digest) =>
         session.FindOne(

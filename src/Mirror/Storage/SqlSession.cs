@@ -32,14 +32,25 @@ internal sealed class SqlSession : IDisposable
 
     public List<T> List<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object?> values)
     {
-        using var reader = Bind(sql, values).ExecuteReader();
         var rows = new List<T>();
-        while (reader.Read())
-        {
-            rows.Add(read(reader));
-        }
-
+        Visit(
+            sql,
+            row =>
+            {
+                rows.Add(read(row));
+                return true;
+            },
+            values);
         return rows;
+    }
+
+    /// <summary>Shows the rows one by one, up to one after which <paramref name="goOn"/> wants no more.</summary>
+    public void Visit(string sql, Func<SqliteDataReader, bool> goOn, params ReadOnlySpan<object?> values)
+    {
+        using var reader = Bind(sql, values).ExecuteReader();
+        while (reader.Read() && goOn(reader))
+        {
+        }
     }
 
     public void Dispose()
