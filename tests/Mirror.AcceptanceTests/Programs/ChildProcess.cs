@@ -28,6 +28,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
+    public int Id => _process.Id;
+
     /// <summary>What it has printed so far, standard error among it.</summary>
     public IReadOnlyList<string> Lines
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
@@ -74,6 +75,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
             server: { listen: 127.0.0.1:{{_port}} }
             storage: { path: {{DataPath}} }
             registries: { {{_registries}} }
+            access: { anonymous: [pull, push, delete] }
             observability: { log: { level: {{_level}} } }
             """);
         _process = ChildProcess.Start(Dotnet, [Program, "serve", "-c", ConfigurationFile]);
@@ -133,6 +135,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         .. Directory.EnumerateFiles(Path.Combine(DataPath, "blobs"), "*", SearchOption.AllDirectories)
             .Select(file => (Digest.Parse($"{Directory.GetParent(file)!.Parent!.Name}:{Path.GetFileName(file)}"), file)),
     ];
+
+    /// <summary>The most memory that it has had at once since it was started, in megabytes: VmHWM of its kernel.</summary>
+    public long PeakMegabytes() => File.ReadLines($"/proc/{_process!.Id}/status")
+        .Where(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+        .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1_000_000)
+        .Single();
 
     /// <summary>What was being received.</summary>
     public IEnumerable<string> StagedFiles() => Directory.EnumerateFiles(Path.Combine(DataPath, "staged"));
