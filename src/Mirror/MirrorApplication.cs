@@ -9,6 +9,7 @@ using Mirror.Observability;
 using Mirror.Oci.Remote;
 using Mirror.Registry;
 using Mirror.Storage;
+using Mirror.Upkeep;
 
 namespace Mirror;
 
@@ -18,6 +19,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private readonly MirrorMetrics _metrics = new();
     private readonly PullThrough _cache;
     private readonly Uploads _uploads;
+    private readonly StagedSweep _sweep;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly HealthEndpoint _health;
@@ -37,6 +39,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.Exists);
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
+        _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
         _registry = new RegistryApi(
             doors,
@@ -72,6 +75,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _cache.DisposeAsync();
+        await _sweep.DisposeAsync();
         _uploads.Dispose();
         _metrics.Dispose();
     }
