@@ -143,7 +143,7 @@ internal sealed partial class RegistryApi(
 
                 await (await access.FindRefusalAsync(http, repository, ContentOf(route)) is { } refusal
                     ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
-                    : AnswerAsync(http, route, new CachedRepository(repository, cache)));
+                    : AnswerAsync(http, route, new CachedRepository(repository, cache, store.Leases)));
                 break;
 
             default:
