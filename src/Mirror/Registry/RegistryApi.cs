@@ -25,6 +25,7 @@ internal sealed partial class RegistryApi(
     UploadEndpoint uploads,
     PushEndpoint pushes,
     ListingEndpoint listings,
+    Uri? publicUrl,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -112,6 +113,11 @@ internal sealed partial class RegistryApi(
         }
 
         var entrance = Entrance.Of(http.Request, route);
+        if (publicUrl is not null && !doors.IsMeantByHost(entrance))
+        {
+            RegistryHeaders.BeginWith(publicUrl, http.Response);
+        }
+
         return route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),

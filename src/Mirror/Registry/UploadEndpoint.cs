@@ -132,7 +132,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         if (header.Length > 0 && range?.Start != upload.Length)
         {
             await RegistryError.UploadRangeInvalid.WriteAsync(
-                http, $"the next byte of this upload is {upload.Length}", ("Location", LocationOf(http, upload)), ("Range", RangeOf(upload)));
+                http, $"the next byte of this upload is {upload.Length}", ("Location", LocationOf(upload)), ("Range", RangeOf(upload)));
             return false;
         }
 
@@ -160,7 +160,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     private static void Accepted(HttpContext http, int status, Upload upload)
     {
         http.Response.StatusCode = status;
-        http.Response.Headers.Location = LocationOf(http, upload);
+        http.Response.Headers.Location = LocationOf(upload);
         http.Response.Headers.Range = RangeOf(upload);
         http.Response.Headers["Docker-Upload-UUID"] = upload.Id.ToString();
         if (status != StatusCodes.Status204NoContent)
@@ -177,7 +177,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         http.Response.ContentLength = 0;
     }
 
-    private static string LocationOf(HttpContext http, Upload upload) => $"{http.Request.PathBase}/v2/{upload.Repository}/blobs/uploads/{upload.Id}";
+    private static string LocationOf(Upload upload) => $"/v2/{upload.Repository}/blobs/uploads/{upload.Id}";
 
     /// <summary>What was received; the form has none for nothing, and 0-0 stands for that too (distribution spec, "Getting upload status").</summary>
     private static string RangeOf(Upload upload) => $"0-{Math.Max(0, upload.Length - 1)}";
