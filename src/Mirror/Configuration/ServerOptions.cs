@@ -12,6 +12,9 @@ public sealed record ServerOptions
     /// <summary>What clients know Mirror by, with a path where something before Mirror takes that away; null where what they come to is right.</summary>
     public Uri? PublicUrl { get; init; }
 
+    /// <summary>Not in the file: nobody needs others.</summary>
+    public ServerLimits Limits { get; init; } = new();
+
     internal static ServerOptions Read(ConfigurationSection section) => new()
     {
         Listen = section.ReadList(

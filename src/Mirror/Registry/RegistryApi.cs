@@ -43,7 +43,9 @@ internal sealed partial class RegistryApi(
         }
         catch (RequestBrokenException e)
         {
-            await (e.IsSilence && !http.Response.HasStarted ? RegistryError.RequestTimeout.WriteAsync(http) : AbortAsync(http));
+            await (e.IsTimeout && !http.Response.HasStarted
+                ? RegistryError.RequestTimeout.WriteAsync(http, detail: null, ("Connection", "close"))
+                : AbortAsync(http));
         }
         catch (OperationCanceledException)
         {
