@@ -51,7 +51,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new BlobEndpoint(_cache.Blobs, _metrics),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
-            new ListingEndpoint(store.Metadata, access),
+            new ListingEndpoint(new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name))),
+            configuration.Server.PublicUrl,
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());

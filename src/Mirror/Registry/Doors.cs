@@ -80,6 +80,9 @@ internal sealed class Doors
     /// <summary>Whether a segment of a path names a registry.</summary>
     public bool IsRegistry(string segment) => _byName.ContainsKey(segment);
 
+    /// <summary>Whether the host is what says the registry: what leads on from the answer has to lead to the same host.</summary>
+    public bool IsMeantByHost(Entrance entrance) => entrance.Prefix is null && _byHost.ContainsKey(entrance.Host);
+
     public Upstream? FindNamespace(string ns) => _byNamespace.GetValueOrDefault(ns);
 
     /// <summary>The registry that the whole request is about, where something before or behind the path's repository says so.</summary>

@@ -25,6 +25,7 @@ internal sealed partial class RegistryApi(
     UploadEndpoint uploads,
     PushEndpoint pushes,
     ListingEndpoint listings,
+    Uri? publicUrl,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -42,7 +43,9 @@ internal sealed partial class RegistryApi(
         }
         catch (RequestBrokenException e)
         {
-            await (e.IsSilence && !http.Response.HasStarted ? RegistryError.RequestTimeout.WriteAsync(http) : AbortAsync(http));
+            await (e.IsTimeout && !http.Response.HasStarted
+                ? RegistryError.RequestTimeout.WriteAsync(http, detail: null, ("Connection", "close"))
+                : AbortAsync(http));
         }
         catch (OperationCanceledException)
         {
@@ -112,6 +115,11 @@ internal sealed partial class RegistryApi(
         }
 
         var entrance = Entrance.Of(http.Request, route);
+        if (publicUrl is not null && !doors.IsMeantByHost(entrance))
+        {
+            RegistryHeaders.BeginWith(publicUrl, http.Response);
+        }
+
         return route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),
