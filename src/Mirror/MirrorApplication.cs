@@ -48,6 +48,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
             new ListingEndpoint(store.Metadata, access),
+            new SearchEndpoint(store.Metadata, access),
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
@@ -59,7 +60,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
         ? _administration.HandleAsync(http)
         : http.Request.Path.Value switch
         {
-            "/healthz" => HealthEndpoint.HealthAsync(http),
+            // Some load balancers ask for nothing but the root.
+            "/" or "/healthz" => HealthEndpoint.HealthAsync(http),
             "/readyz" => _health.ReadyAsync(http),
             _ => _registry.HandleAsync(http),
         };

@@ -154,7 +154,7 @@ internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
         }
     }
 
-    private static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
+    internal static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, type);
         http.Response.Headers.ContentType = mediaType;

@@ -10,7 +10,7 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
+/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
 /// has not started, and otherwise a broken connection, which no client can take for a complete answer.
 /// </summary>
 internal sealed partial class RegistryApi(
@@ -23,6 +23,7 @@ internal sealed partial class RegistryApi(
     UploadEndpoint uploads,
     PushEndpoint pushes,
     ListingEndpoint listings,
+    SearchEndpoint search,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -110,6 +111,7 @@ internal sealed partial class RegistryApi(
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
             Route.Catalog => CatalogAsync(http, entrance),
+            Route.Search => search.SearchAsync(http, doors.FindRegistry(entrance)),
             Route.InRepository there when IsRead(http, there) => ReadAsync(http, entrance, there),
             Route.InRepository there => ChangeAsync(http, entrance, there),
             _ => throw new UnreachableException(),
