@@ -11,8 +11,9 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
-/// has not started, and otherwise a broken connection, which no client can take for a complete answer.
+/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: door and route, the right to read, then the endpoint. Whatever goes wrong
+/// inside becomes an error body if the response has not started, and otherwise a broken connection, which no client can take for a complete
+/// answer.
 /// </summary>
 internal sealed partial class RegistryApi(
     Doors doors,
@@ -196,7 +197,7 @@ internal sealed partial class RegistryApi(
         Route.Manifest or Route.Blob when HttpMethods.IsDelete(request.Method) => Rights.Delete,
         Route.Manifest when HttpMethods.IsPut(request.Method) => Rights.Push,
         Route.Upload or Route.Uploads => Rights.Push,
-        Route.InRepository or Route.Catalog => Rights.Pull,
+        Route.InRepository or Route.Catalog or Route.Search => Rights.Pull,
         _ => Rights.None,
     };
 

@@ -7,8 +7,8 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>
-/// What <c>docker search HOST/term</c> asks for, in the form of Docker's first API, which is the only one with a search: repositories that are
-/// here and whose names contain the term. Upstreams are not asked.
+/// What <c>docker search HOST/term</c> asks for, in the form of Docker's first API, which is the only one with a search: repositories that
+/// are here and whose names contain the term. Upstreams are not asked.
 /// </summary>
 internal sealed class SearchEndpoint(Metadata metadata, ReadAccess access)
 {

@@ -173,11 +173,13 @@ public sealed class Metadata : IAsyncDisposable
     /// <param name="text">In lower case, as names are.</param>
     /// <param name="n">How many.</param>
     /// <param name="last">The last name of the page before.</param>
-    public IReadOnlyList<CatalogEntry> FindRepositories(string? registry, string text, int n, string? last) => _readers.Read(session => session.List(
+    public IReadOnlyList<CatalogEntry> FindRepositories(string? registry, string text, int n, string? last) => _readers.Read(s => s.List(
         """
-        SELECT CASE WHEN $1 IS NULL AND registry <> '' THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
+        SELECT CASE WHEN $1 IS NULL AND registry <> '' THEN registry || '/' || name ELSE name END AS shown,
+            registry, name, public_at IS NOT NULL
         FROM repositories
-        WHERE ($1 IS NULL OR registry = $1) AND instr(shown, $2) > 0 AND shown > $3 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
+        WHERE ($1 IS NULL OR registry = $1) AND instr(shown, $2) > 0 AND shown > $3
+            AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
         ORDER BY shown LIMIT $4
         """,
         row => new CatalogEntry(

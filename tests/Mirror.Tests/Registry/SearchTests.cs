@@ -36,7 +36,8 @@ public sealed class SearchTests
 
         Assert.Equal("application/json", answer.Head.Headers["Content-Type"]);
         Assert.Equal(
-            """{"num_results":1,"query":"ALPINE","results":[{"name":"docker.io/library/alpine","description":"","star_count":0,"is_official":false,"is_automated":false}]}""",
+            """{"num_results":1,"query":"ALPINE","results":[{"name":"docker.io/library/alpine","description":"","star_count":0,"""
+                + "\"is_official\":false,\"is_automated\":false}]}",
             answer.Text);
     }
 
