@@ -52,6 +52,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
             new ListingEndpoint(new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name))),
+            new SearchEndpoint(store.Metadata, access),
             configuration.Server.PublicUrl,
             time,
             loggers.CreateLogger<RegistryApi>());
@@ -64,7 +65,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
         ? _administration.HandleAsync(http)
         : http.Request.Path.Value switch
         {
-            "/healthz" => HealthEndpoint.HealthAsync(http),
+            // Some load balancers ask for nothing but the root.
+            "/" or "/healthz" => HealthEndpoint.HealthAsync(http),
             "/readyz" => _health.ReadyAsync(http),
             _ => _registry.HandleAsync(http),
         };

@@ -98,12 +98,7 @@ public sealed class StagedBlob : IDisposable
         }
 
         var folder = _layout.BlobFolder(digest);
-        if (!Directory.Exists(folder))
-        {
-            Directory.CreateDirectory(folder);
-            Durability.FlushFolder(Path.GetDirectoryName(folder)!);
-        }
-
+        Durability.CreateFolder(folder);
         File.Move(_path, _layout.Blob(digest), overwrite: true);
         _leaves = true;
         Durability.FlushFolder(folder);
