@@ -89,12 +89,8 @@ internal sealed class Doors
     public Upstream? FindRegistry(Entrance entrance) =>
         FindOutside(entrance) ?? (entrance.Namespace is null ? null : FindNamespace(entrance.Namespace));
 
-    /// <summary>An upstream's repository of an image as people name it, or null where that is of no configured registry.</summary>
-    public UpstreamRepository? Find(ImageName image)
-    {
-        var entrance = new Entrance(Prefix: null, Host: "", Namespace: image.Authority);
-        return FindNamed(entrance, image.Repository) ?? (image.Authority is null ? FindInDefault(image.Repository) : null);
-    }
+    /// <summary>What an image's name means as people write it, or null where it names no configured registry.</summary>
+    public Place? Find(ImageName image) => Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
 
     /// <summary>
     /// What a request reads from, or null where it names no configured registry. A name of one segment is our own if something was pushed to it, and else

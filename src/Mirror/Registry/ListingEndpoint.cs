@@ -136,7 +136,7 @@ internal sealed class ListingEndpoint(Catalog catalog)
         }
     }
 
-    private static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
+    internal static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, type);
         http.Response.Headers.ContentType = mediaType;

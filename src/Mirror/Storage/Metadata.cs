@@ -72,7 +72,7 @@ public sealed class Metadata : IAsyncDisposable
         """;
 
     private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = $1 AND name = $2)";
-    private static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
+    internal static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
 
     private readonly MetadataWriter _writer;
     private readonly MetadataReaders _readers;
@@ -84,10 +84,14 @@ public sealed class Metadata : IAsyncDisposable
         _readers = readers;
         _time = time;
         Local = new LocalRefs(writer, readers, time);
+        Cached = new CachedRefs(writer, readers);
     }
 
     /// <summary>Of repositories that are our own.</summary>
     public LocalRefs Local { get; }
+
+    /// <summary>Of upstreams' repositories.</summary>
+    public CachedRefs Cached { get; }
 
     /// <exception cref="StoreException">The database can not be used.</exception>
     public static Metadata Open(StoreLayout layout, TimeProvider time)
@@ -250,6 +254,10 @@ public sealed class Metadata : IAsyncDisposable
         }
     });
 
+    /// <summary>Takes everything out of a repository, whosever it is.</summary>
+    /// <returns>Null where there was nothing.</returns>
+    public Task<RemovedRefs?> RemoveAllAsync(RepositoryKey repository) => RepositoryRemoval.RemoveAllAsync(_writer, repository);
+
     /// <summary>Content turned out to be damaged or gone: it is no longer here.</summary>
     public Task ForgetBlobAsync(Digest digest) =>
         _writer.WriteAsync(write => write.Session.Execute("DELETE FROM blobs WHERE digest = $1", digest.ToString()));
@@ -274,7 +282,7 @@ public sealed class Metadata : IAsyncDisposable
         _readers.Dispose();
     }
 
-    private static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>
+    internal static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>
         !row.IsDBNull(column) && BlockChecksums.FromBytes((byte[])row.GetValue(column + 1), row.GetInt64(column)) is { } checksums
             ? new BlobRecord(digest, row.GetInt64(column), checksums)
             : null;
