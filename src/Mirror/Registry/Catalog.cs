@@ -15,7 +15,7 @@ namespace Mirror.Registry;
 /// <param name="registries">The names of all that may be pulled through; what is here of others is not shown.</param>
 internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<string> registries)
 {
-    /// <summary>So many are read at once.</summary>
+    /// <summary>So many more are read at once where some of the first may not be seen.</summary>
     private const int Batch = 100;
 
     private readonly string[] _registries = [.. registries.OrderBy(name => $"{name}/", StringComparer.Ordinal)];
@@ -38,17 +38,17 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
     {
         if (only is not null)
         {
-            return [.. Found(Read(http, only.Name, prefix: "", last))];
+            return [.. Found(Read(http, only.Name, prefix: "", n, last))];
         }
 
-        var own = Found(Read(http, RepositoryKey.OwnRegistry, prefix: "", last));
-        var others = Found(_registries.SelectMany(name => Read(http, name, $"{name}/", last)));
+        var own = Found(Read(http, RepositoryKey.OwnRegistry, prefix: "", n, last));
+        var others = Found(_registries.SelectMany(name => Read(http, name, $"{name}/", n, last)));
         return [.. own.Concat(others).Distinct().Order(StringComparer.Ordinal).Take(n)];
 
         IEnumerable<string> Found(IEnumerable<string> names) => names.Where(name => name.Contains(text, StringComparison.Ordinal)).Take(n);
     }
 
-    private IEnumerable<string> Read(HttpContext http, string registry, string prefix, string last)
+    private IEnumerable<string> Read(HttpContext http, string registry, string prefix, int n, string last)
     {
         if (FindStart(prefix, last) is not { } behind)
         {
@@ -56,9 +56,9 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
         }
 
         IReadOnlyList<CatalogEntry> some;
-        do
+        for (var wanted = n; wanted > 0; wanted = some.Count == wanted ? Batch : 0)
         {
-            some = metadata.ListRepositories(registry, Batch, behind);
+            some = metadata.ListRepositories(registry, wanted, behind);
             foreach (var entry in some.Where(entry => access.MayList(http, entry)))
             {
                 yield return $"{prefix}{entry.Key.Name}";
@@ -66,7 +66,6 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
 
             behind = some.Count > 0 ? some[^1].Key.Name.ToString() : behind;
         }
-        while (some.Count == Batch);
     }
 
     /// <summary>Behind which name of its own a registry's part of the list goes on; null where all of that is before <paramref name="last"/>.</summary>
