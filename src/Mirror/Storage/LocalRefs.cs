@@ -91,41 +91,40 @@ public sealed class LocalRefs
         return lacking;
     }
 
-    /// <returns>Whether there was such a tag.</returns>
-    public Task<bool> RemoveTagAsync(RepositoryName repository, Tag tag) => WriteAsync(repository, (write, key, id) =>
+    /// <summary>Takes a tag out of a repository. What it pointed to stays.</summary>
+    /// <returns>Null where there was no such tag.</returns>
+    public Task<RemovedRefs?> RemoveTagAsync(RepositoryName repository, Tag tag) => WriteAsync(repository, (write, key, id) =>
     {
-        if (write.Session.Execute("DELETE FROM tags WHERE repository = $1 AND name = $2", id, tag.ToString()) == 0)
+        if (write.Session.FindOne<Digest?>(
+            "DELETE FROM tags WHERE repository = $1 AND name = $2 RETURNING digest", row => Digest.Parse(row.GetString(0)), id, tag.ToString())
+            is not { } digest)
         {
-            return false;
+            return null;
         }
 
         write.NoteUntagged(key, tag);
-        return true;
+        return new RemovedRefs(digest, [tag], Manifests: 0);
     });
 
     /// <summary>Takes a manifest out of a repository, with the tags that point to it.</summary>
-    /// <returns>Whether it was there.</returns>
-    public Task<bool> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
+    /// <returns>Null where it was not there.</returns>
+    public Task<RemovedRefs?> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
     {
-        if (!IsManifest(write.Session, id, digest))
+        if (!write.HasManifest(id, digest))
         {
-            return false;
+            return null;
         }
 
-        foreach (var tag in write.Session.List(
-            "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString()))
-        {
-            write.NoteUntagged(key, tag);
-        }
-
-        write.Session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
-        return write.Unlink(key, id, digest);
+        var tags = write.RemoveTagsOf(key, id, digest);
+        write.RemoveReferrer(id, digest);
+        write.Unlink(key, id, digest);
+        return new RemovedRefs(digest, tags, Manifests: 1);
     });
 
     /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
     /// <returns>Whether it was there. A manifest is no blob here: its tags would be left without it.</returns>
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
-        WriteAsync(repository, (write, key, id) => !IsManifest(write.Session, id, digest) && write.Unlink(key, id, digest));
+        WriteAsync(repository, (write, key, id) => !write.HasManifest(id, digest) && write.Unlink(key, id, digest));
 
     /// <summary>
     /// At most <paramref name="n"/> of what refers to a manifest, in the order of their digests; fewer where they say so much that
@@ -170,11 +169,6 @@ public sealed class LocalRefs
         return (items, more);
     });
 
-    private static bool IsManifest(SqlSession session, long id, Digest digest) =>
-        session.FindOne(
-            "SELECT media_type FROM links WHERE repository = $1 AND digest = $2", row => row.GetString(0), id, digest.ToString())
-            is { } mediaType && MediaTypes.IsManifest(mediaType);
-
     private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {
         foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
@@ -213,13 +207,13 @@ public sealed class LocalRefs
             JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
     }
 
-    private async Task<bool> WriteAsync(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, bool> change)
+    private async Task<T?> WriteAsync<T>(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, T?> change)
     {
-        var changed = false;
+        T? changed = default;
         await _writer.WriteAsync(write =>
         {
             var key = RepositoryKey.Local(repository);
-            changed = write.FindId(key) is { } id && change(write, key, id);
+            changed = write.FindId(key) is { } id ? change(write, key, id) : default;
         });
         return changed;
     }
