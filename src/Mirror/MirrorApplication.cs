@@ -41,6 +41,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
+        var catalog = new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name));
         _registry = new RegistryApi(
             doors,
             loops,
@@ -51,8 +52,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new BlobEndpoint(_cache.Blobs, _metrics),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
-            new ListingEndpoint(new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name))),
-            new SearchEndpoint(store.Metadata, access),
+            new ListingEndpoint(catalog),
+            new SearchEndpoint(catalog),
             configuration.Server.PublicUrl,
             time,
             loggers.CreateLogger<RegistryApi>());

@@ -25,16 +25,27 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
     /// <param name="only">Only this registry's, as it calls them; null for all, under names that reach them whatever the default is.</param>
     /// <param name="n">How many.</param>
     /// <param name="last">The last name of the page before; empty for the first page.</param>
-    public IReadOnlyList<string> List(HttpContext http, Upstream? only, int n, string last)
+    public IReadOnlyList<string> List(HttpContext http, Upstream? only, int n, string last) => Find(http, only, text: "", n, last);
+
+    /// <summary>The same, of those that contain a text. All names are looked at until there are enough.</summary>
+    /// <param name="http">Whose client may see them.</param>
+    /// <param name="only">Only this registry's, as it calls them; null for all.</param>
+    /// <param name="text">In lower case, as names are.</param>
+    /// <param name="n">How many.</param>
+    public IReadOnlyList<string> Find(HttpContext http, Upstream? only, string text, int n) => Find(http, only, text, n, last: "");
+
+    private IReadOnlyList<string> Find(HttpContext http, Upstream? only, string text, int n, string last)
     {
         if (only is not null)
         {
-            return [.. Read(http, only.Name, prefix: "", last).Take(n)];
+            return [.. Found(Read(http, only.Name, prefix: "", last))];
         }
 
-        var own = Read(http, RepositoryKey.OwnRegistry, prefix: "", last).Take(n);
-        var others = _registries.SelectMany(name => Read(http, name, $"{name}/", last)).Take(n);
+        var own = Found(Read(http, RepositoryKey.OwnRegistry, prefix: "", last));
+        var others = Found(_registries.SelectMany(name => Read(http, name, $"{name}/", last)));
         return [.. own.Concat(others).Distinct().Order(StringComparer.Ordinal).Take(n)];
+
+        IEnumerable<string> Found(IEnumerable<string> names) => names.Where(name => name.Contains(text, StringComparison.Ordinal)).Take(n);
     }
 
     private IEnumerable<string> Read(HttpContext http, string registry, string prefix, string last)

@@ -1,8 +1,6 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
-using Mirror.Access;
 using Mirror.Caching;
-using Mirror.Storage;
 
 namespace Mirror.Registry;
 
@@ -10,7 +8,7 @@ namespace Mirror.Registry;
 /// What <c>docker search HOST/term</c> asks for, in the form of Docker's first API, which is the only one with a search: repositories that
 /// are here and whose names contain the term. Upstreams are not asked.
 /// </summary>
-internal sealed class SearchEndpoint(Metadata metadata, ReadAccess access)
+internal sealed class SearchEndpoint(Catalog catalog)
 {
     private const int DefaultPage = 25;
     private const int LargestPage = 100;
@@ -31,26 +29,9 @@ internal sealed class SearchEndpoint(Metadata metadata, ReadAccess access)
 
         n = Math.Min(n, LargestPage);
         var term = query["q"].ToString();
-        var found = FindVisible(http, only, term).Take(MostResults).ToList();
+        var found = catalog.Find(http, only, term.ToLowerInvariant(), MostResults);
         SearchResult[] results = [.. found.Skip(Math.Min(page - 1, MostResults) * n).Take(n).Select(name => new SearchResult(name))];
         await ListingEndpoint.WriteAsync(http, new SearchBody(found.Count, term, results), SearchJson.Default.SearchBody);
-    }
-
-    private IEnumerable<string> FindVisible(HttpContext http, Upstream? only, string term)
-    {
-        var last = (string?)null;
-        IReadOnlyList<CatalogEntry> some;
-        do
-        {
-            some = metadata.FindRepositories(only?.Name, term.ToLowerInvariant(), MostResults, last);
-            foreach (var entry in some.Where(entry => access.MayList(http, entry)))
-            {
-                yield return entry.Shown;
-            }
-
-            last = some.Count > 0 ? some[^1].Shown : last;
-        }
-        while (some.Count == MostResults);
     }
 
     /// <summary>Docker sends 0 where its user has said nothing.</summary>

@@ -177,24 +177,6 @@ public sealed class Metadata : IAsyncDisposable
         row => new CatalogEntry(new RepositoryKey(registry, RepositoryName.Parse(row.GetString(0))), row.GetBoolean(1)),
         registry, last, n));
 
-    /// <summary>The same, of those whose names contain a text. All names are looked at.</summary>
-    /// <param name="registry">Whose, by their names there; or null for those of all registries, by their full names.</param>
-    /// <param name="text">In lower case, as names are.</param>
-    /// <param name="n">How many.</param>
-    /// <param name="last">The last name of the page before.</param>
-    public IReadOnlyList<CatalogEntry> FindRepositories(string? registry, string text, int n, string? last) => _readers.Read(s => s.List(
-        """
-        SELECT CASE WHEN $1 IS NULL AND registry <> '' THEN registry || '/' || name ELSE name END AS shown,
-            registry, name, public_at IS NOT NULL
-        FROM repositories
-        WHERE ($1 IS NULL OR registry = $1) AND instr(shown, $2) > 0 AND shown > $3
-            AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
-        ORDER BY shown LIMIT $4
-        """,
-        row => new CatalogEntry(
-            row.GetString(0), new RepositoryKey(row.GetString(1), RepositoryName.Parse(row.GetString(2))), row.GetBoolean(3)),
-        registry, text, last ?? "", n));
-
     /// <summary>When upstream last said that everybody may read a repository; null where it never did, or has taken it back.</summary>
     public DateTimeOffset? FindPublic(RepositoryKey repository) => _readers.Read(session => session.FindOne<DateTimeOffset?>(
         "SELECT public_at FROM repositories WHERE registry = $1 AND name = $2 AND public_at IS NOT NULL",
