@@ -74,7 +74,7 @@ public sealed class CachedRefs
             "SELECT DISTINCT digest FROM tags WHERE repository = $1 AND digest IN (SELECT value FROM json_each($2))",
             row => Digest.Parse(row.GetString(0)),
             id, JsonSerializer.Serialize([.. tree.Manifests.Select(digest => digest.ToString())], DigestsJson.Default.StringArray));
-        return tree.FindUnneeded(tagged, withRoot).Count(digest => write.Unlink(repository, id, digest) && tree.Manifests.Contains(digest));
+        return tree.FindUnneeded(tagged, withRoot).Count(digest => write.Unlink(repository, id, digest) && tree.IsManifest(digest));
     }
 
     private static long? FindId(SqlSession session, RepositoryKey repository) => session.FindOne<long?>(

@@ -116,9 +116,9 @@ public sealed class LocalRefs
     });
 
     /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
-    /// <returns>Whether it was there.</returns>
+    /// <returns>Whether it was there. A manifest is no blob here: its tags would be left without it.</returns>
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
-        WriteAsync(repository, (write, key, id) => write.Unlink(key, id, digest));
+        WriteAsync(repository, (write, key, id) => !write.HasManifest(id, digest) && write.Unlink(key, id, digest));
 
     /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
     /// <param name="repository">Where.</param>

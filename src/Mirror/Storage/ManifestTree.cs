@@ -47,6 +47,8 @@ internal sealed class ManifestTree
     /// <summary>The manifests in it, as far as they are here, and the first one.</summary>
     public IEnumerable<Digest> Manifests => _members.Keys.Append(_root);
 
+    public bool IsManifest(Digest digest) => digest == _root || _members.ContainsKey(digest);
+
     /// <summary>Looks at those of the repository's manifests that have not been looked at yet.</summary>
     public void Look(IEnumerable<StoredManifest> manifests)
     {
