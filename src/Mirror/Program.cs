@@ -9,5 +9,6 @@ return await CommandLine.RunAsync(
         RefreshCommand.Create(),
         ImagesCommand.Create(),
         UsageCommand.Create(),
+        RebuildCommand.Create(),
     ],
     args);

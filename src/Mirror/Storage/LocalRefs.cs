@@ -101,20 +101,25 @@ public sealed class LocalRefs
     /// <returns>Whether it was there.</returns>
     public Task<bool> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
     {
+        if (!IsManifest(write.Session, id, digest))
+        {
+            return false;
+        }
+
         foreach (var tag in write.Session.List(
             "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString()))
         {
             write.NoteUntagged(key, tag);
         }
 
-        write.Session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
+        RemoveReferrer(write.Session, id, digest);
         return write.Unlink(key, id, digest);
     });
 
     /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
     /// <returns>Whether it was there.</returns>
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
-        WriteAsync(repository, (write, key, id) => write.Unlink(key, id, digest));
+        WriteAsync(repository, (write, key, id) => !IsManifest(write.Session, id, digest) && write.Unlink(key, id, digest));
 
     /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
     /// <param name="repository">Where.</param>
@@ -136,6 +141,9 @@ public sealed class LocalRefs
             },
             repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
 
+    private static bool IsManifest(SqlSession session, long id, Digest digest) => session.FindOne(
+        "SELECT media_type FROM links WHERE repository = $1 AND digest = $2", row => MediaTypes.IsManifest(row.GetString(0)), id, digest.ToString());
+
     private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {
         foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
@@ -153,7 +161,7 @@ public sealed class LocalRefs
         return null;
     }
 
-    private static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
+    internal static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
     {
         if (view.Subject is not { } subject)
         {
@@ -173,6 +181,10 @@ public sealed class LocalRefs
             view.ArtifactType ?? view.Config?.MediaType,
             JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
     }
+
+    /// <summary>A manifest is gone, and no longer refers to any.</summary>
+    internal static void RemoveReferrer(SqlSession session, long id, Digest digest) =>
+        session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
 
     private async Task<bool> WriteAsync(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, bool> change)
     {

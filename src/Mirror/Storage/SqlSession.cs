@@ -42,6 +42,16 @@ internal sealed class SqlSession : IDisposable
         return rows;
     }
 
+    /// <summary>Like <see cref="List"/>, for more rows than are to be in memory.</summary>
+    public void ForEach(string sql, Action<SqliteDataReader> take)
+    {
+        using var reader = Bind(sql, []).ExecuteReader();
+        while (reader.Read())
+        {
+            take(reader);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var command in _prepared.Values)

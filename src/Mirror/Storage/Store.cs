@@ -40,6 +40,7 @@ public sealed class Store : IAsyncDisposable
         var held = StoreLock.Take(layout);
         try
         {
+            DatabaseSwap.Settle(layout);
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
             return new Store(layout, held, blobs, Metadata.Open(layout, time));
