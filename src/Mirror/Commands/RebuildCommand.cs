@@ -86,7 +86,8 @@ public static class RebuildCommand
     {
         var database = Path.Combine(Path.GetFullPath(path), "mirror.db");
         await streams.Output.WriteLineAsync(
-            $"{database}: made again from {done.Blobs} files ({Bytes.Human(done.Bytes)}) and {done.Changes} changes in the journal; {done.Tags} tags");
+            $"{database}: made again from {done.Blobs} files ({Bytes.Human(done.Bytes)}) and {done.Changes} changes in the journal; "
+            + $"{done.Tags} tags");
         if (done.OldDatabase is { } old)
         {
             await streams.Output.WriteLineAsync($"{old}: the one that was there before");

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Mirror.Storage;
 
 /// <summary>
-/// Whether the database's own file is damaged, which nothing heals but making it again. At start that is an error; while it is used, whoever asks
-/// this is told once.
+/// Whether the database's own file is damaged, which nothing heals but making it again. At start that is an error; while it is used, whoever
+/// wants to know is told once.
 /// </summary>
 public sealed class DatabaseDamage
 {

@@ -1,8 +1,8 @@
 namespace Mirror.Storage;
 
 /// <summary>
-/// Puts a database that was made anew in the old one's place. It consists of more files than one, and a log that belongs to another database would
-/// ruin it; so the one rename that decides comes first, and whoever opens the store next ends what a crash has left undone.
+/// Puts a database that was made anew in the old one's place. It consists of more files than one, and a log that belongs to another database
+/// would ruin it; so the one rename that decides comes first, and whoever opens the store next ends what a crash has left undone.
 /// </summary>
 internal static class DatabaseSwap
 {

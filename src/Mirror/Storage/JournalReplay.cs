@@ -3,8 +3,8 @@ using Mirror.Oci;
 namespace Mirror.Storage;
 
 /// <summary>
-/// Does again what the journal says, in its order, in an index that has the blobs already. What was not journalled, because it follows from a
-/// manifest, is read from the manifest.
+/// Does again what the journal says, in its order, in an index that has the blobs already. What was not journalled, because it follows from
+/// a manifest, is read from the manifest.
 /// </summary>
 internal sealed class JournalReplay(StoreLayout layout)
 {
@@ -14,7 +14,7 @@ internal sealed class JournalReplay(StoreLayout layout)
     public string? Redo(IndexWrite write, RefChange change)
     {
         // What JSON leaves out is null whatever the record says.
-        if (change.Registry is not { } registry || (registry.Length > 0 && (!RepositoryName.TryParse(registry, out _) || registry.Contains('/'))))
+        if (change.Registry is not { } registry || !IsRegistry(registry))
         {
             return "it names no registry";
         }
@@ -100,17 +100,23 @@ internal sealed class JournalReplay(StoreLayout layout)
         }
     }
 
+    /// <summary>The empty name is our own.</summary>
+    private static bool IsRegistry(string name) => name.Length == 0 || (RepositoryName.TryParse(name, out _) && !name.Contains('/'));
+
     private static bool IsHere(SqlSession session, Digest digest) => session.FindOne(
-        "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = $1 AND size <= $2)", row => row.GetBoolean(0), digest.ToString(), Manifest.MaxSize);
+        "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = $1 AND size <= $2)",
+        row => row.GetBoolean(0),
+        digest.ToString(), Manifest.MaxSize);
 
     private Manifest? FindManifest(Descriptor content)
     {
         try
         {
             var bytes = File.ReadAllBytes(layout.Blob(content.Digest));
-            return Manifest.TryParse(bytes, content.MediaType, content.Digest.Algorithm, out var manifest, out _) && manifest.Digest == content.Digest
-                ? manifest
-                : null;
+            return Manifest.TryParse(bytes, content.MediaType, content.Digest.Algorithm, out var manifest, out _)
+                && manifest.Digest == content.Digest
+                    ? manifest
+                    : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -5,8 +5,8 @@ using Mirror.Oci;
 namespace Mirror.Storage;
 
 /// <summary>
-/// When content was last asked for. Who asks only adds it to a set in memory; the set is written now and then, and where that fails or the process
-/// is killed, some content looks unused for longer than it was.
+/// When content was last asked for. Who asks only adds it to a set in memory; the set is written now and then, and where that fails or the
+/// process is killed, some content looks unused for longer than it was.
 /// </summary>
 public sealed class LastUses : IAsyncDisposable
 {

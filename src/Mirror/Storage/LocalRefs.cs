@@ -142,7 +142,9 @@ public sealed class LocalRefs
             repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
 
     private static bool IsManifest(SqlSession session, long id, Digest digest) => session.FindOne(
-        "SELECT media_type FROM links WHERE repository = $1 AND digest = $2", row => MediaTypes.IsManifest(row.GetString(0)), id, digest.ToString());
+        "SELECT media_type FROM links WHERE repository = $1 AND digest = $2",
+        row => MediaTypes.IsManifest(row.GetString(0)),
+        id, digest.ToString());
 
     private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {

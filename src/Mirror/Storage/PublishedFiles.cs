@@ -4,7 +4,8 @@ using Mirror.Oci;
 namespace Mirror.Storage;
 
 /// <summary>
-/// The files of published content, as they are on the disk: nothing is believed of them. What is not what its name says is left where it is, and named.
+/// The files of published content, as they are on the disk: nothing is believed of them. What is not what its name says is left where it is,
+/// and named.
 /// </summary>
 /// <param name="layout">Where they are.</param>
 /// <param name="leaveOut">Is told what is left out, and why; also by several threads at once.</param>
@@ -108,7 +109,9 @@ internal sealed class PublishedFiles(StoreLayout layout, Action<string> leaveOut
     {
         try
         {
-            return Directory.Exists(folder) ? [.. new DirectoryInfo(folder).EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal)] : [];
+            return Directory.Exists(folder)
+                ? [.. new DirectoryInfo(folder).EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal)]
+                : [];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -12,8 +12,8 @@ namespace Mirror.Storage;
 public sealed record RebuildSummary(long Blobs, long Bytes, long Changes, long Tags, long LeftOut, string? OldDatabase);
 
 /// <summary>
-/// Makes the database again from the published files and the journal, beside the one that is there, which stays the one that holds until the new
-/// one is whole. Nothing else in the data directory changes.
+/// Makes the database again from the published files and the journal, beside the one that is there, which stays the one that holds until the
+/// new one is whole. Nothing else in the data directory changes.
 /// </summary>
 public sealed class Rebuild
 {

@@ -19,12 +19,15 @@ public sealed class RebuildTests
         await own.PushAsync("team/app", kept, "latest");
         await own.PushAsync("app", gone, "gone");
         await own.PushAsync("app", moved, "2");
-        var signature = TestImage.Create(seed: 4, layerSize: 100, subject: kept.Manifest.Descriptor, artifactType: "application/vnd.signature");
-        var revoked = TestImage.Create(seed: 5, layerSize: 100, subject: kept.Manifest.Descriptor, artifactType: "application/vnd.signature");
+        var (signature, revoked) = (Signature(4, kept), Signature(5, kept));
         await own.PushAsync("app", signature, signature.Digest.ToString());
         await own.PushAsync("app", revoked, revoked.Digest.ToString());
         Assert.Equal(201, (await own.SendAsync("POST", $"/v2/other/blobs/uploads/?mount={kept.Layer.Digest}&from=app")).Status);
-        foreach (var deleted in new[] { "app/manifests/2", $"app/manifests/{gone.Digest}", $"app/manifests/{revoked.Digest}", $"app/blobs/{gone.Layer.Digest}" })
+        string[] deletions =
+        [
+            "app/manifests/2", $"app/manifests/{gone.Digest}", $"app/manifests/{revoked.Digest}", $"app/blobs/{gone.Layer.Digest}",
+        ];
+        foreach (var deleted in deletions)
         {
             Assert.Equal(202, (await own.SendAsync("DELETE", $"/v2/{deleted}")).Status);
         }
@@ -46,10 +49,7 @@ public sealed class RebuildTests
         var referrer = Assert.Single(referrers.RootElement.GetProperty("manifests").EnumerateArray());
         Assert.Equal(signature.Digest.ToString(), referrer.GetProperty("digest").GetString());
         Assert.Equal("application/vnd.signature", referrer.GetProperty("artifactType").GetString());
-        foreach (var missing in new[]
-        {
-            "app/manifests/2", $"app/manifests/{gone.Digest}", $"app/manifests/{revoked.Digest}", $"app/blobs/{gone.Layer.Digest}", $"other/blobs/{kept.Config.Digest}",
-        })
+        foreach (var missing in deletions.Append($"other/blobs/{kept.Config.Digest}"))
         {
             Assert.Equal(404, (await own.SendAsync("GET", $"/v2/{missing}")).Status);
         }
@@ -121,10 +121,11 @@ public sealed class RebuildTests
         });
 
         Assert.Equal(4, leftOut.Count);
-        Assert.Contains(leftOut, what => what == $"blobs/sha256/{damaged.Layer.Digest.Hex[..2]}/{damaged.Layer.Digest.Hex} is damaged: it does not have the digest that is its name");
-        Assert.Contains(leftOut, what => what == $"app@{damaged.Layer.Digest} was pushed here, and its file is gone or damaged");
-        Assert.Contains(leftOut, what => what == $"app@{headless.Digest} was pushed here, and its file is gone or damaged");
-        Assert.Contains(leftOut, what => what == $"app:headless points to {headless.Digest}, whose file is gone or damaged");
+        var file = Path.GetRelativePath(layout.Root, layout.Blob(damaged.Layer.Digest));
+        Assert.Contains($"{file} is damaged: it does not have the digest that is its name", leftOut);
+        Assert.Contains($"app@{damaged.Layer.Digest} was pushed here, and its file is gone or damaged", leftOut);
+        Assert.Contains($"app@{headless.Digest} was pushed here, and its file is gone or damaged", leftOut);
+        Assert.Contains($"app:headless points to {headless.Digest}, whose file is gone or damaged", leftOut);
         Assert.Equal(404, (await own.SendAsync("GET", $"/v2/app/blobs/{damaged.Layer.Digest}")).Status);
         Assert.Equal(404, (await own.SendAsync("GET", "/v2/app/manifests/headless")).Status);
         await own.GetExactlyAsync("/v2/app/manifests/whole", whole.Manifest);
@@ -144,8 +145,9 @@ public sealed class RebuildTests
         var other = Digest.Sha256("elsewhere"u8);
         string[] junk =
         [
-            "blobs/README", "blobs/sha1", "blobs/sha256/junk", "blobs/sha256/zz/x", "blobs/sha256/ab/" + new string('b', 64), "blobs/sha512/ab/" + new string('A', 128),
-            $"blobs/sha256/{other.Hex[..2]}/{other.Hex}.tmp", $"blobs/sha256/{image.Digest.Hex[..2]}/{image.Digest.Hex[..63]}", "blobs/sha256/empty",
+            "blobs/README", "blobs/sha1", "blobs/sha256/junk", "blobs/sha256/zz/x", "blobs/sha256/empty",
+            "blobs/sha256/ab/" + new string('b', 64), "blobs/sha512/ab/" + new string('A', 128),
+            $"blobs/sha256/{other.Hex[..2]}/{other.Hex}.tmp", $"blobs/sha256/{image.Digest.Hex[..2]}/{image.Digest.Hex[..63]}",
         ];
         string[] links = [$"blobs/sha256/{other.Hex[..2]}/{other.Hex}", "blobs/sha256/ll"];
         List<string> leftOut = [];
@@ -188,8 +190,9 @@ public sealed class RebuildTests
         var hex = digest.ToString();
         string[] bad =
         [
-            "", "rubbish", new string('x', 3_000_000), "0123456789abcdef {}", good[0].Replace("app", "apq", StringComparison.Ordinal), good[0][..^5], "\0\0\0\0",
-            RefJournal.Line("null"), RefJournal.Line("[]"), RefJournal.Line("{"), RefJournal.Line("{}"), RefJournal.Line("""{"at":"never","op":"tag"}"""), RefJournal.Line("\"\xff\""),
+            "", "rubbish", new string('x', 3_000_000), "0123456789abcdef {}", "\0\0\0\0",
+            good[0].Replace("app", "apq", StringComparison.Ordinal), good[0][..^5],
+            .. new[] { "null", "[]", "{", "{}", """{"at":"never","op":"tag"}""", "\"\xff\"" }.Select(RefJournal.Line),
             Change("tag", "../../etc", "x", hex), Change("tag", "app", "../x", hex), Change("tag", "app", "x", "sha256:abc"), Change("tag", "App", "x", hex),
             Change("tag", "app", null, hex), Change("tag", "app", "x", null), Change("tag", null, "x", hex), Change("frobnicate", "app", "x", hex),
             Change("tag", "app", new string('t', 200), hex), Change("tag", new string('r', 300), "x", hex),
@@ -362,6 +365,9 @@ public sealed class RebuildTests
             }.SelectMany(sql => session.List($"{sql} ORDER BY 1", row => row.GetString(0))),
         ];
     }
+
+    private static TestImage Signature(int seed, TestImage of) =>
+        TestImage.Create(seed: seed, layerSize: 100, subject: of.Manifest.Descriptor, artifactType: "application/vnd.signature");
 
     private static TestImage Image(int seed) => TestImage.Create(layers: 2, layerSize: 300_000, seed);
 
