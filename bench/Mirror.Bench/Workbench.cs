@@ -20,6 +20,7 @@ internal sealed class Workbench : IAsyncDisposable
     private readonly RegistryServer _proxy;
     private readonly MirrorServer _startedMirror;
     private readonly RegistryServer _startedRegistry;
+    private readonly Lists[] _lists;
     private string _large = "";
     private int _round;
 
@@ -35,6 +36,11 @@ internal sealed class Workbench : IAsyncDisposable
         _proxy = new RegistryServer("docker-registry as a proxy", Path.Combine(_folder.FullName, "proxy"), _nginx.Address);
         _startedMirror = new MirrorServer(Path.Combine(_folder.FullName, "started-mirror"), _nginx.Address);
         _startedRegistry = new RegistryServer(Report.Registry, Path.Combine(_folder.FullName, "started-registry"), upstream: null);
+        _lists =
+        [
+            new Lists(Path.Combine(_folder.FullName, "few"), _nginx.Address, tags: 100, repositories: 100),
+            new Lists(Path.Combine(_folder.FullName, "many"), _nginx.Address, tags: 50_000, repositories: 5000),
+        ];
     }
 
     public string ManifestByDigest { get; }
@@ -91,6 +97,29 @@ internal sealed class Workbench : IAsyncDisposable
             cpu = peer.CpuSeconds() - cpu;
             _report.Add(new Row(name, "req/s", "0", LessIsBetter: false, goal), peer.Name, answers / seconds);
             _report.Add(new Row(name, "CPU µs/req", "0.0", LessIsBetter: true), peer.Name, cpu / answers * 1e6);
+        }
+    }
+
+    /// <summary>What Mirror takes for a page of a short list, and of a long one.</summary>
+    public void MeasureLists()
+    {
+        foreach (var list in _lists)
+        {
+            // They are there when they are first looked at.
+            if (_round == 0)
+            {
+                list.Start(_stopping);
+            }
+
+            foreach (var (name, path) in list.Pages)
+            {
+                var cpu = list.Server.CpuSeconds();
+                var (answers, seconds) = RequestClient.Ask(
+                    list.Server.Address, "GET", path, Connections, TimeSpan.FromSeconds(_arguments.Quick ? 1 : 3), _stopping);
+                cpu = list.Server.CpuSeconds() - cpu;
+                _report.Add(new Row(name, "req/s", "0", LessIsBetter: false), list.Server.Name, answers / seconds);
+                _report.Add(new Row(name, "CPU µs/req", "0.0", LessIsBetter: true), list.Server.Name, cpu / answers * 1e6);
+            }
         }
     }
 
@@ -175,6 +204,11 @@ internal sealed class Workbench : IAsyncDisposable
         foreach (var server in Servers)
         {
             server.Dispose();
+        }
+
+        foreach (var list in _lists)
+        {
+            list.Dispose();
         }
 
         _folder.Delete(recursive: true);

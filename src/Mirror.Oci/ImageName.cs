@@ -13,6 +13,9 @@ public sealed record ImageName(string? Authority, RepositoryName Repository, Ref
 {
     private static readonly Tag Latest = Tag.Parse("latest");
 
+    /// <summary>Whether the name says a digest or a tag, and <c>latest</c> is not only meant.</summary>
+    public bool SaysReference { get; private init; }
+
     public static bool TryParse(string text, [NotNullWhen(true)] out ImageName? image)
     {
         image = null;
@@ -35,7 +38,7 @@ public sealed record ImageName(string? Authority, RepositoryName Repository, Ref
             return false;
         }
 
-        image = new ImageName(authority, repository, at < 0 ? tag : digest);
+        image = new ImageName(authority, repository, at < 0 ? tag : digest) { SaysReference = hasTag || at >= 0 };
         return true;
     }
 }

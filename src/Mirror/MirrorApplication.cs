@@ -9,6 +9,7 @@ using Mirror.Observability;
 using Mirror.Oci.Remote;
 using Mirror.Registry;
 using Mirror.Storage;
+using Mirror.Upkeep;
 
 namespace Mirror;
 
@@ -18,6 +19,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private readonly MirrorMetrics _metrics = new();
     private readonly PullThrough _cache;
     private readonly Uploads _uploads;
+    private readonly StagedSweep _sweep;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly HealthEndpoint _health;
@@ -38,7 +40,9 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.Exists);
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
+        _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
+        var catalog = new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name));
         _registry = new RegistryApi(
             doors,
             loops,
@@ -50,7 +54,9 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new ManifestEndpoint(store.Metadata.Uses),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
-            new ListingEndpoint(store.Metadata, access),
+            new ListingEndpoint(catalog),
+            new SearchEndpoint(catalog),
+            configuration.Server.PublicUrl,
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
@@ -62,7 +68,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
         ? _administration.HandleAsync(http)
         : http.Request.Path.Value switch
         {
-            "/healthz" => HealthEndpoint.HealthAsync(http),
+            // Some load balancers ask for nothing but the root.
+            "/" or "/healthz" => HealthEndpoint.HealthAsync(http),
             "/readyz" => _health.ReadyAsync(http),
             _ => _registry.HandleAsync(http),
         };
@@ -74,6 +81,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _cache.DisposeAsync();
+        await _sweep.DisposeAsync();
         _uploads.Dispose();
         _metrics.Dispose();
     }

@@ -160,6 +160,12 @@ public sealed partial class MirrorServer : IAsyncDisposable
     private static void Configure(KestrelServerOptions kestrel, ServerOptions options)
     {
         kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestLineSize = options.Limits.RequestLine;
+        kestrel.Limits.MaxRequestHeadersTotalSize = options.Limits.Headers;
+        kestrel.Limits.RequestHeadersTimeout = options.Limits.HeadersTimeout;
+        kestrel.Limits.KeepAliveTimeout = options.Limits.KeepAlive;
+        // Beyond such a number connections are cut off without an answer, whoever comes. How many files the process may have open is the limit.
+        kestrel.Limits.MaxConcurrentConnections = null;
         // A slow client is slow for itself only; it is no reason to cut it off.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MinRequestBodyDataRate = null;

@@ -7,6 +7,7 @@ return await CommandLine.RunAsync(
         ConfigCommand.Create(),
         WarmCommand.Create(),
         RefreshCommand.Create(),
+        RemoveCommand.Create(),
         ImagesCommand.Create(),
         UsageCommand.Create(),
         RebuildCommand.Create(),

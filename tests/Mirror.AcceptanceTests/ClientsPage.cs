@@ -3,22 +3,32 @@ namespace Mirror.AcceptanceTests;
 /// <summary>docs/clients.md, whose settings the tests give to clients as they are printed there.</summary>
 internal static class ClientsPage
 {
+    /// <summary>The section about pushing.</summary>
+    public const string Pushing = "Pushing";
+
     private const string PrintedMirror = "127.0.0.1:5000";
 
     /// <summary>What the page tells people to write, with the mirror's address in place of the printed one.</summary>
     /// <param name="section">Its heading.</param>
     /// <param name="file">The setting's file, which is named at the end of the sentence before it.</param>
     /// <param name="mirror"><c>host:port</c>.</param>
-    public static string Setting(string section, string file, string mirror)
+    public static string Setting(string section, string file, string mirror) =>
+        string.Join('\n', Block(section, $"in `{file}`:", mirror).Append(""));
+
+    /// <summary>What the page tells people to type for pushing, with the mirror's address in place of the printed one.</summary>
+    /// <param name="client">Named at the end of the sentence before them.</param>
+    /// <param name="mirror"><c>host:port</c>.</param>
+    public static IReadOnlyList<string> PushCommands(string client, string mirror) => Block(Pushing, $"with {client}:", mirror);
+
+    private static List<string> Block(string section, string introduction, string mirror)
     {
         var lines = File.ReadLines(Page())
             .SkipWhile(line => line != $"## {section}").Skip(1).TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal))
-            .SkipWhile(line => !line.EndsWith($"in `{file}`:", StringComparison.OrdinalIgnoreCase))
+            .SkipWhile(line => !line.EndsWith(introduction, StringComparison.OrdinalIgnoreCase))
             .SkipWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).Skip(1)
-            .TakeWhile(line => !line.StartsWith("```", StringComparison.Ordinal));
-        var setting = string.Join('\n', lines.Append(""));
-        Assert.Contains(PrintedMirror, setting, StringComparison.Ordinal);
-        return setting.Replace(PrintedMirror, mirror, StringComparison.Ordinal);
+            .TakeWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).ToList();
+        Assert.Contains(lines, line => line.Contains(PrintedMirror, StringComparison.Ordinal));
+        return lines.ConvertAll(line => line.Replace(PrintedMirror, mirror, StringComparison.Ordinal));
     }
 
     private static string Page()

@@ -32,6 +32,26 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task What_was_removed_beside_a_server_is_gone_after_it_was_killed_too_and_the_next_pull_brings_it_back()
+    {
+        var image = TestImage.Create(layers: 3, layerSize: 200_000);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        (await RunAsync(mirror, "warm", "large:1")).Succeeded();
+
+        var removed = (await RunAsync(mirror, "rm", "large:1")).Succeeded();
+        await mirror.KillAsync();
+        var images = (await RunAsync(mirror, "images", "--json")).Succeeded();
+        await mirror.StartAsync();
+
+        Assert.Equal($"docker.io/library/large:1: removed, it was {image.Digest}, which is gone too\n", removed.Output);
+        Assert.Equal("[]\n", images.Output);
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
+        Assert.Equal("docker.io/library/large:1", Element((await RunAsync(mirror, "images", "--json")).Succeeded()).GetProperty("image").GetString());
+    }
+
+    [Fact]
     public async Task A_command_prints_nothing_but_its_answer_and_says_on_standard_error_why_it_failed()
     {
         await using var mirror = await MirrorProcess.StartAsync(new Uri("http://127.0.0.1:1"));

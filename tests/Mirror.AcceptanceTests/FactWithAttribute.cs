@@ -1,3 +1,5 @@
+using Mirror.AcceptanceTests.Programs;
+
 namespace Mirror.AcceptanceTests;
 
 /// <summary>A test that needs programs which are not part of Mirror; where one is missing it is skipped, and says which.</summary>
@@ -24,6 +26,17 @@ public sealed class FactWithAttribute : FactAttribute
         }
     }
 
+    /// <summary>Whether the test looks at a program's system calls, which not every machine allows.</summary>
+    public bool Traces
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
     internal static bool IsInPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .Any(folder => File.Exists(Path.Combine(folder, program)));
@@ -31,5 +44,6 @@ public sealed class FactWithAttribute : FactAttribute
     private string? WhyNot() =>
         Programs.Where(program => !IsInPath(program)).ToList() is { Count: > 0 } missing ? $"not installed: {string.Join(", ", missing)}"
         : AsRoot && !Environment.IsPrivilegedProcess ? $"{string.Join(" and ", Programs)} must run as root"
+        : Traces && !SystemCalls.CanBeTraced() ? "this machine lets no program trace another (ptrace)"
         : null;
 }

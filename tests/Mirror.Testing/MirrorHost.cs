@@ -16,12 +16,12 @@ public sealed class MirrorHost : IAsyncDisposable
     private MirrorConfiguration _configuration;
     private MirrorServer? _server;
 
-    private MirrorHost(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader)
+    private MirrorHost(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader, Func<ServerOptions, ServerOptions> configure)
     {
         _namesReader = namesReader;
         _configuration = new MirrorConfiguration
         {
-            Server = new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] },
+            Server = configure(new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] }),
             Storage = new StorageOptions { Path = DataPath },
             Registries = registries,
             Access = new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete },
@@ -46,9 +46,11 @@ public sealed class MirrorHost : IAsyncDisposable
 
     /// <param name="registries">What may be pulled through.</param>
     /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
-    public static async Task<MirrorHost> StartAsync(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader = null)
+    /// <param name="configure">Changes how the server is reached.</param>
+    public static async Task<MirrorHost> StartAsync(
+        IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader = null, Func<ServerOptions, ServerOptions>? configure = null)
     {
-        var host = new MirrorHost(registries, namesReader);
+        var host = new MirrorHost(registries, namesReader, configure ?? (server => server));
         await host.StartAsync();
         return host;
     }

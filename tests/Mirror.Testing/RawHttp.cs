@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
@@ -34,12 +35,18 @@ public sealed class RawHttp : IDisposable
 
     /// <param name="server">Scheme and path do not matter.</param>
     /// <param name="receiveBuffer">The kernel's buffer, in bytes. With a small one the server soon feels that nobody reads.</param>
-    public static async Task<RawHttp> ConnectAsync(Uri server, int? receiveBuffer = null)
+    /// <param name="from">The client's own address: any of 127.0.0.0/8 is this machine's.</param>
+    public static async Task<RawHttp> ConnectAsync(Uri server, int? receiveBuffer = null, IPAddress? from = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         if (receiveBuffer is { } size)
         {
             socket.ReceiveBufferSize = size;
+        }
+
+        if (from is not null)
+        {
+            socket.Bind(new IPEndPoint(from, port: 0));
         }
 
         await socket.ConnectAsync(server.Host, server.Port);

@@ -26,6 +26,7 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
 
     private readonly ImageWarming _warming = new(doors, cache);
     private readonly TagRefreshing _refreshing = new(doors, cache.Tags, store.Metadata);
+    private readonly ImageRemoving _removing = new(doors, cache, store);
     private readonly Lock _gate = new();
     private TaskCompletionSource _idle = CompletedSource();
     private int _running;
@@ -85,7 +86,7 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         {
             LogFailed(e, http.Request.Method, http.Request.Path.ToUriComponent());
             await (e is IOException or UnauthorizedAccessException or DbException
-                ? RefuseAsync(http, StatusCodes.Status503ServiceUnavailable, $"the store can not be read: {e.Message}")
+                ? RefuseAsync(http, StatusCodes.Status503ServiceUnavailable, $"the store failed: {e.Message}")
                 : RefuseAsync(http, StatusCodes.Status500InternalServerError, "the server failed as it should not: its log says how"));
         }
     }
@@ -95,9 +96,10 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         ("/", "GET") => Task.CompletedTask,
         ("/warm", "POST") => WarmAsync(http),
         ("/refresh", "POST") => RefreshAsync(http),
+        ("/remove", "POST") => RemoveAsync(http),
         ("/images", "GET") => ImagesAsync(http),
         ("/usage", "GET") => WriteLineAsync(http, StoreMeasure.Take(store), Messages.Json.StoreUsage),
-        ("/" or "/warm" or "/refresh" or "/images" or "/usage", _) =>
+        ("/" or "/warm" or "/refresh" or "/remove" or "/images" or "/usage", _) =>
             RefuseAsync(http, StatusCodes.Status405MethodNotAllowed, "this is asked for with another method"),
         _ => RefuseAsync(http, StatusCodes.Status404NotFound, "this server does not know what was asked for: is it of another version?"),
     };
@@ -122,6 +124,21 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         foreach (var (asked, image) in ReadImages(request.Images))
         {
             await WriteLineAsync(http, await _refreshing.RefreshAsync(asked, image, http.RequestAborted), Messages.Json.RefreshedImage);
+        }
+    }
+
+    private async Task RemoveAsync(HttpContext http)
+    {
+        var request = await ReadAsync(http, Messages.Json.RemoveRequest);
+        var images = ReadImages(request.Images);
+        foreach (var (asked, _) in images.Where(named => named.Image.SaysReference == request.All))
+        {
+            throw new RefusedException(request.All ? $"'{asked}' is more than a repository's name" : $"'{asked}' says neither tag nor digest");
+        }
+
+        foreach (var (asked, image) in images)
+        {
+            await WriteLineAsync(http, await _removing.RemoveAsync(asked, image, request.All), Messages.Json.RemovedImage);
         }
     }
 

@@ -70,6 +70,10 @@ public sealed class AdministrationClient : IDisposable
     public IAsyncEnumerable<RefreshedImage> RefreshAsync(RefreshRequest request, CancellationToken cancellationToken) =>
         LinesAsync(Post("refresh", request, Messages.Json.RefreshRequest), Messages.Json.RefreshedImage, cancellationToken);
 
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<RemovedImage> RemoveAsync(RemoveRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("remove", request, Messages.Json.RemoveRequest), Messages.Json.RemovedImage, cancellationToken);
+
     /// <param name="pattern">A glob over full names, or null for all.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="AdministrationException">The server refused, or broke off.</exception>

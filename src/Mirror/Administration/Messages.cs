@@ -12,6 +12,10 @@ public sealed record WarmRequest(IReadOnlyList<string?>? Images, IReadOnlyList<s
 /// <param name="Images">As people name them, with tags.</param>
 public sealed record RefreshRequest(IReadOnlyList<string?>? Images);
 
+/// <param name="Images">As people name them.</param>
+/// <param name="All">Whether whole repositories are meant, and the names say neither tag nor digest; else they say one.</param>
+public sealed record RemoveRequest(IReadOnlyList<string?>? Images, bool All);
+
 /// <summary>One line of an answer: how it stands with the image that is being fetched, or what came of it. One of the two is set.</summary>
 public sealed record WarmLine(WarmProgress? Progress, WarmedImage? Image);
 
@@ -81,6 +85,15 @@ public enum RefreshOutcome
 /// <param name="Why">Why it is gone or could not be asked about.</param>
 public sealed record RefreshedImage(string Image, string? Name, RefreshOutcome Outcome, string? Before, string? After, string? Why);
 
+/// <summary>What came of one removal.</summary>
+/// <param name="Image">As it was asked for.</param>
+/// <param name="Name">Its full name, where it is our own or of a configured registry.</param>
+/// <param name="Digest">What the tag pointed to, or the manifest; null for a whole repository.</param>
+/// <param name="Tags">All that are gone.</param>
+/// <param name="Manifests">How many are gone.</param>
+/// <param name="Error">Why nothing is.</param>
+public sealed record RemovedImage(string Image, string? Name, string? Digest, IReadOnlyList<string> Tags, int Manifests, string? Error);
+
 /// <summary>A cached tag and its image.</summary>
 /// <param name="Image">The full name, with the tag.</param>
 /// <param name="Digest">Of its manifest or index.</param>
@@ -139,6 +152,8 @@ public static class Messages
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(WarmRequest))]
 [JsonSerializable(typeof(RefreshRequest))]
+[JsonSerializable(typeof(RemoveRequest))]
+[JsonSerializable(typeof(RemovedImage))]
 [JsonSerializable(typeof(WarmLine))]
 [JsonSerializable(typeof(RefreshedImage))]
 [JsonSerializable(typeof(ListedImage))]

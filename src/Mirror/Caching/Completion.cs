@@ -37,6 +37,9 @@ public sealed partial class Completion(CacheStore store, WholeImage whole, ILogg
         }
     }
 
+    /// <summary>Images of the repository are completed when their manifests have been read again.</summary>
+    public void Forget(RepositoryKey repository) => _images.RemoveOf(repository);
+
     /// <summary>Waits for what is running; nobody may read any more.</summary>
     public Task DrainAsync() => _running.DrainAsync();
 

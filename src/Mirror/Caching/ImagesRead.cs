@@ -86,6 +86,17 @@ internal sealed class ImagesRead(int limit)
         }
     }
 
+    public void RemoveOf(RepositoryKey repository)
+    {
+        lock (_gate)
+        {
+            foreach (var (_, digest) in _byManifest.Keys.Where(key => key.Item1 == repository).ToList())
+            {
+                RemoveCore(repository, digest);
+            }
+        }
+    }
+
     private void LeadTo(Entry entry)
     {
         foreach (var layer in entry.Image.Layers)

@@ -72,6 +72,9 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
         }
     }
 
+    /// <summary>Forgets what is in memory of a repository.</summary>
+    public void Forget(RepositoryKey repository) => _memory.RemoveOf(repository);
+
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
     public Task DrainAsync() => _requests.DrainAsync();
 

@@ -42,12 +42,28 @@ internal sealed class ManifestMemory(long limit)
             _size += manifest.Content.Length;
             while (_size > limit)
             {
-                var oldest = _byUse.Last!.Value;
-                _byUse.RemoveLast();
-                _entries.Remove((oldest.Repository, oldest.Manifest.Digest));
-                _size -= oldest.Manifest.Content.Length;
+                Remove(_byUse.Last!);
             }
         }
+    }
+
+    /// <summary>Forgets all of a repository's.</summary>
+    public void RemoveOf(RepositoryKey repository)
+    {
+        lock (_gate)
+        {
+            foreach (var node in _entries.Values.Where(node => node.Value.Repository == repository).ToList())
+            {
+                Remove(node);
+            }
+        }
+    }
+
+    private void Remove(LinkedListNode<Entry> node)
+    {
+        _byUse.Remove(node);
+        _entries.Remove((node.Value.Repository, node.Value.Manifest.Digest));
+        _size -= node.Value.Manifest.Content.Length;
     }
 
     private sealed record Entry(RepositoryKey Repository, Manifest Manifest);

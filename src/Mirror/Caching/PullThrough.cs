@@ -75,6 +75,15 @@ public sealed class PullThrough : IAsyncDisposable
 
     public PublicRepositories PublicRepositories { get; }
 
+    /// <summary>Tags or manifests of a repository have been taken out of the store: what is in memory of it goes too, and is read or asked for again.</summary>
+    public void Forget(RepositoryKey repository)
+    {
+        Tags.Forget(repository);
+        _manifests.Forget(repository);
+        Referrers.Forget(repository);
+        Completion.Forget(repository);
+    }
+
     /// <summary>Ends what is running and waits for it. Nobody may ask any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -52,6 +52,9 @@ public sealed class ReferrersCache(TagCache tags, TimeProvider time, Cancellatio
             : await GetByTagAsync(repository, subject, cancellationToken);
     }
 
+    /// <summary>Forgets what is in memory of a repository.</summary>
+    public void Forget(RepositoryKey repository) => _said.RemoveWhere(key => key.Item1 == repository);
+
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
     public Task DrainAsync() => _requests.DrainAsync();
 

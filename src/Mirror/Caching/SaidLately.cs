@@ -58,6 +58,17 @@ internal sealed class SaidLately<TKey, TAnswer>(int limit, Func<TAnswer, int> we
         }
     }
 
+    public void RemoveWhere(Func<TKey, bool> matches)
+    {
+        lock (_gate)
+        {
+            foreach (var key in _byKey.Keys.Where(matches).ToList())
+            {
+                RemoveCore(key);
+            }
+        }
+    }
+
     private void RemoveCore(TKey key)
     {
         if (_byKey.Remove(key, out var node))

@@ -62,6 +62,17 @@ internal sealed class SeenTags
         }
     }
 
+    public void RemoveOf(RepositoryKey repository)
+    {
+        lock (_gate)
+        {
+            foreach (var (_, tag) in _byTag.Keys.Where(key => key.Item1 == repository).ToList())
+            {
+                RemoveCore(repository, tag);
+            }
+        }
+    }
+
     /// <summary>The tags that were seen to point to a manifest, which is here now: they are no longer only seen.</summary>
     public IReadOnlyList<TagSighting> TakePointingTo(RepositoryKey repository, Digest digest)
     {

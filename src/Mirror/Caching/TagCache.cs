@@ -114,6 +114,14 @@ public sealed partial class TagCache(
             : WithStale(answer, stale: false);
     }
 
+    /// <summary>Forgets what is in memory of a repository.</summary>
+    public void Forget(RepositoryKey repository)
+    {
+        _seen.RemoveOf(repository);
+        _absent.RemoveWhere(key => key.Item1 == repository);
+        _pages.RemoveWhere(key => key.Repository == repository);
+    }
+
     /// <summary>Waits for the questions that are still open; nobody may ask any more.</summary>
     public async Task DrainAsync()
     {

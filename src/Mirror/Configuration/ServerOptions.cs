@@ -9,6 +9,12 @@ public sealed record ServerOptions
     /// <summary>At least one.</summary>
     public IReadOnlyList<ListenAddress> Listen { get; init; } = [ListenAddress.Parse("127.0.0.1:5000")];
 
+    /// <summary>What clients know Mirror by, with a path where something before Mirror takes that away; null where what they come to is right.</summary>
+    public Uri? PublicUrl { get; init; }
+
+    /// <summary>Not in the file: nobody needs others.</summary>
+    public ServerLimits Limits { get; init; } = new();
+
     internal static ServerOptions Read(ConfigurationSection section) => new()
     {
         Listen = section.ReadList(
@@ -18,5 +24,10 @@ public sealed record ServerOptions
             "The address to listen on, or a list of them: host:port, where the host is an IP address (IPv6 in brackets), localhost, or * "
             + "for every address. Quote what begins with * or [.",
             atLeast: 1),
+        PublicUrl = section.Find(
+            "publicUrl",
+            Kinds.PublicUrl,
+            "The address that clients know Mirror by, if something before it changes host, scheme or path: answers lead on to that. A path is what a proxy "
+            + "before Mirror takes away. Without it they lead to the same host, as a path."),
     };
 }

@@ -49,6 +49,7 @@ public sealed class LocalRepositories(Store store)
             return new PushAnswer.OtherDigest(manifest.Digest);
         }
 
+        store.Leases.Take(manifest.Digest);
         var blob = FindKept(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, content.Span);
         return await store.Metadata.Local.AddManifestAsync(repository, manifest, blob, tags) is { } lacking
             ? new PushAnswer.Lacking(lacking)
@@ -60,8 +61,11 @@ public sealed class LocalRepositories(Store store)
     /// <param name="repository">Where it was pushed to.</param>
     /// <param name="digest">The one that was verified.</param>
     /// <exception cref="IOException">The disk refused.</exception>
-    public Task PushBlobAsync(UploadTurn turn, RepositoryName repository, Digest digest) =>
-        store.Metadata.Local.AddBlobAsync(repository, TakeKept(turn, digest) ?? turn.Publish());
+    public Task PushBlobAsync(UploadTurn turn, RepositoryName repository, Digest digest)
+    {
+        store.Leases.Take(digest);
+        return store.Metadata.Local.AddBlobAsync(repository, TakeKept(turn, digest) ?? turn.Publish());
+    }
 
     /// <summary>Gives a repository a blob that is in another one.</summary>
     /// <param name="target">Gets it.</param>
@@ -74,6 +78,7 @@ public sealed class LocalRepositories(Store store)
         {
             if (store.Metadata.FindLink(RepositoryKey.Local(source), digest) is { Blob: { } blob } && CanBeOpened(blob))
             {
+                store.Leases.Take(digest);
                 await store.Metadata.Local.AddBlobAsync(target, blob);
                 return true;
             }

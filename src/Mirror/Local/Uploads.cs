@@ -42,6 +42,16 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     /// <summary>An upload has ended.</summary>
     public void Forget(Upload upload) => _known.TryRemove(upload.Id, out _);
 
+    /// <summary>Closes the files of those that nobody is using.</summary>
+    public void LetRest()
+    {
+        var now = time.GetUtcNow();
+        foreach (var upload in _known.Values.Where(upload => now - upload.UsedAt > Rest && upload.TryRest()))
+        {
+            _known.TryRemove(upload.Id, out _);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var upload in _known.Values)
@@ -57,13 +67,4 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
 
     private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, long length) =>
         new(id, repository, client, length, () => blobs.StageUpload(repository, id, algorithm), time);
-
-    private void LetRest()
-    {
-        var now = time.GetUtcNow();
-        foreach (var upload in _known.Values.Where(upload => now - upload.UsedAt > Rest && upload.TryRest()))
-        {
-            _known.TryRemove(upload.Id, out _);
-        }
-    }
 }

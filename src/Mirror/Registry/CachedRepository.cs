@@ -6,16 +6,25 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>An upstream's repository, read through the caches.</summary>
-internal sealed class CachedRepository(UpstreamRepository repository, PullThrough cache) : IRepository
+internal sealed class CachedRepository(UpstreamRepository repository, PullThrough cache, Leases leases) : IRepository
 {
-    public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
-        cache.Blobs.HeadAsync(repository, digest, cancellationToken);
+    public async Task<RemoteAnswer<BlobSize>> HeadBlobAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var answer = await cache.Blobs.HeadAsync(repository, digest, cancellationToken);
+        if (answer is RemoteAnswer<BlobSize>.Found)
+        {
+            leases.Take(digest);
+        }
+
+        return answer;
+    }
 
     public async Task<RemoteAnswer<BlobSource>> OpenBlobAsync(Digest digest, CancellationToken cancellationToken)
     {
         var answer = await cache.Blobs.OpenAsync(repository, digest, TransferPriority.Client, cancellationToken);
         if (answer is RemoteAnswer<BlobSource>.Found)
         {
+            leases.Take(digest);
             cache.Completion.BlobRead(repository, digest);
         }
 
@@ -35,6 +44,7 @@ internal sealed class CachedRepository(UpstreamRepository repository, PullThroug
             : NotStale(await cache.Tags.GetByDigestAsync(repository, reference.Digest.GetValueOrDefault(), cancellationToken));
         if (answer is RemoteAnswer<Tagged<Manifest>>.Found(var (manifest, _)))
         {
+            leases.Take(manifest.Digest);
             // Before the client has it, and asks for what it says.
             cache.Completion.ManifestRead(repository, manifest);
         }
@@ -43,15 +53,18 @@ internal sealed class CachedRepository(UpstreamRepository repository, PullThroug
     }
 
     /// <summary>A digest that is asked for by HEAD is asked for by GET next: it is fetched.</summary>
-    public async Task<RemoteAnswer<Tagged<Descriptor>>> HeadManifestAsync(Reference reference, CancellationToken cancellationToken) =>
-        reference.Tag is { } tag
+    public async Task<RemoteAnswer<Tagged<Descriptor>>> HeadManifestAsync(Reference reference, CancellationToken cancellationToken)
+    {
+        var answer = reference.Tag is { } tag
             ? await cache.Tags.HeadAsync(repository, tag, cancellationToken)
-            : await cache.Tags.GetByDigestAsync(repository, reference.Digest.GetValueOrDefault(), cancellationToken) switch
-            {
-                RemoteAnswer<Manifest>.Found(var manifest) => new Tagged<Descriptor>(manifest.Descriptor, Stale: false),
-                RemoteAnswer<Manifest>.Failed(var failure) => failure,
-                _ => throw new System.Diagnostics.UnreachableException(),
-            };
+            : Described(await cache.Tags.GetByDigestAsync(repository, reference.Digest.GetValueOrDefault(), cancellationToken));
+        if (answer is RemoteAnswer<Tagged<Descriptor>>.Found(var (descriptor, _)))
+        {
+            leases.Take(descriptor.Digest);
+        }
+
+        return answer;
+    }
 
     public Task<RemoteAnswer<Tagged<TagPage>>> ListTagsAsync(int n, string? last, CancellationToken cancellationToken) =>
         cache.Tags.ListAsync(repository, n, last, cancellationToken);
@@ -78,6 +91,13 @@ internal sealed class CachedRepository(UpstreamRepository repository, PullThroug
     private static RemoteAnswer<Tagged<Manifest>> NotStale(RemoteAnswer<Manifest> answer) => answer switch
     {
         RemoteAnswer<Manifest>.Found(var manifest) => new Tagged<Manifest>(manifest, Stale: false),
+        RemoteAnswer<Manifest>.Failed(var failure) => failure,
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    private static RemoteAnswer<Tagged<Descriptor>> Described(RemoteAnswer<Manifest> answer) => answer switch
+    {
+        RemoteAnswer<Manifest>.Found(var manifest) => new Tagged<Descriptor>(manifest.Descriptor, Stale: false),
         RemoteAnswer<Manifest>.Failed(var failure) => failure,
         _ => throw new System.Diagnostics.UnreachableException(),
     };

@@ -80,18 +80,17 @@ internal sealed class Doors
     /// <summary>Whether a segment of a path names a registry.</summary>
     public bool IsRegistry(string segment) => _byName.ContainsKey(segment);
 
+    /// <summary>Whether the host is what says the registry: what leads on from the answer has to lead to the same host.</summary>
+    public bool IsMeantByHost(Entrance entrance) => entrance.Prefix is null && _byHost.ContainsKey(entrance.Host);
+
     public Upstream? FindNamespace(string ns) => _byNamespace.GetValueOrDefault(ns);
 
     /// <summary>The registry that the whole request is about, where something before or behind the path's repository says so.</summary>
     public Upstream? FindRegistry(Entrance entrance) =>
         FindOutside(entrance) ?? (entrance.Namespace is null ? null : FindNamespace(entrance.Namespace));
 
-    /// <summary>An upstream's repository of an image as people name it, or null where that is of no configured registry.</summary>
-    public UpstreamRepository? Find(ImageName image)
-    {
-        var entrance = new Entrance(Prefix: null, Host: "", Namespace: image.Authority);
-        return FindNamed(entrance, image.Repository) ?? (image.Authority is null ? FindInDefault(image.Repository) : null);
-    }
+    /// <summary>What an image's name means as people write it, or null where it names no configured registry.</summary>
+    public Place? Find(ImageName image) => Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
 
     /// <summary>
     /// What a request reads from, or null where it names no configured registry. A name of one segment is our own if something was pushed to it, and else

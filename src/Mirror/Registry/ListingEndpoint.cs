@@ -3,16 +3,14 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
-using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
-using Mirror.Storage;
 
 namespace Mirror.Registry;
 
 /// <summary>Tags of a repository (distribution spec, end-8), what refers to a manifest (end-12), and the catalog, page by page.</summary>
-internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
+internal sealed class ListingEndpoint(Catalog catalog)
 {
     // Media types have a plus sign, which stays one.
     private static readonly ListingJson Json =
@@ -105,26 +103,10 @@ internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
         }
 
         // One more than asked for tells whether there is another page.
-        var found = ListVisible(http, only, last).Take(n + 1).ToList();
+        var found = catalog.List(http, only, n + 1, last ?? "");
         string[] names = [.. found.Take(n)];
         AddLink(http, found.Count > n, n, names);
         await WriteAsync(http, new CatalogBody(names), ListingJson.Default.CatalogBody);
-    }
-
-    private IEnumerable<string> ListVisible(HttpContext http, Upstream? only, string? last)
-    {
-        IReadOnlyList<CatalogEntry> some;
-        do
-        {
-            some = metadata.ListRepositories(only?.Name, LargestPage, last);
-            foreach (var entry in some.Where(entry => access.MayList(http, entry)))
-            {
-                yield return entry.Shown;
-            }
-
-            last = some.Count > 0 ? some[^1].Shown : last;
-        }
-        while (some.Count == LargestPage);
     }
 
     private static bool TryReadPage(HttpRequest request, out int n, out string? last, int size = DefaultPage)
@@ -154,7 +136,7 @@ internal sealed class ListingEndpoint(Metadata metadata, ReadAccess access)
         }
     }
 
-    private static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
+    internal static async Task WriteAsync<T>(HttpContext http, T body, JsonTypeInfo<T> type, string mediaType = MediaTypes.Json)
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, type);
         http.Response.Headers.ContentType = mediaType;

@@ -57,7 +57,17 @@ internal sealed class LocalRepository(RepositoryName name, Store store) : IRepos
 
     private static RemoteFailure.Missing NoManifest() => new("the manifest was not pushed to this repository");
 
-    private Link? Find(Digest digest) => store.Metadata.FindLink(_key, digest);
+    /// <summary>A client is told what is found, and may refer to it.</summary>
+    private Link? Find(Digest digest)
+    {
+        var link = store.Metadata.FindLink(_key, digest);
+        if (link?.Blob is not null)
+        {
+            store.Leases.Take(digest);
+        }
+
+        return link;
+    }
 
     private Link? FindManifest(Reference reference)
     {

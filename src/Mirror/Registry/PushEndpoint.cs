@@ -46,7 +46,7 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
         var deleted = reference.Tag is { } tag
             ? await refs.RemoveTagAsync(repository, tag)
             : await refs.RemoveManifestAsync(repository, reference.Digest.GetValueOrDefault());
-        await DeletedAsync(http, deleted, RegistryError.ManifestUnknown);
+        await DeletedAsync(http, deleted is not null, RegistryError.ManifestUnknown);
     }
 
     public async Task DeleteBlobAsync(HttpContext http, RepositoryName repository, Digest digest) =>

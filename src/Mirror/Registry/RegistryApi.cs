@@ -11,8 +11,9 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API: door and route, the right to read, then the endpoint. Whatever goes wrong inside becomes an error body if the response
-/// has not started, and otherwise a broken connection, which no client can take for a complete answer.
+/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: door and route, the right to read, then the endpoint. Whatever goes wrong
+/// inside becomes an error body if the response has not started, and otherwise a broken connection, which no client can take for a complete
+/// answer.
 /// </summary>
 internal sealed partial class RegistryApi(
     Doors doors,
@@ -26,6 +27,8 @@ internal sealed partial class RegistryApi(
     UploadEndpoint uploads,
     PushEndpoint pushes,
     ListingEndpoint listings,
+    SearchEndpoint search,
+    Uri? publicUrl,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -43,7 +46,9 @@ internal sealed partial class RegistryApi(
         }
         catch (RequestBrokenException e)
         {
-            await (e.IsSilence && !http.Response.HasStarted ? RegistryError.RequestTimeout.WriteAsync(http) : AbortAsync(http));
+            await (e.IsTimeout && !http.Response.HasStarted
+                ? RegistryError.RequestTimeout.WriteAsync(http, detail: null, ("Connection", "close"))
+                : AbortAsync(http));
         }
         catch (OperationCanceledException)
         {
@@ -113,11 +118,17 @@ internal sealed partial class RegistryApi(
         }
 
         var entrance = Entrance.Of(http.Request, route);
+        if (publicUrl is not null && !doors.IsMeantByHost(entrance))
+        {
+            RegistryHeaders.BeginWith(publicUrl, http.Response);
+        }
+
         return route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),
             Route.Ping => PingAsync(http),
             Route.Catalog => CatalogAsync(http, entrance),
+            Route.Search => search.SearchAsync(http, doors.FindRegistry(entrance)),
             Route.InRepository there when IsRead(http, there) => ReadAsync(http, entrance, there),
             Route.InRepository there => ChangeAsync(http, entrance, there),
             _ => throw new UnreachableException(),
@@ -144,7 +155,7 @@ internal sealed partial class RegistryApi(
 
                 await (await access.FindRefusalAsync(http, repository, ContentOf(route)) is { } refusal
                     ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
-                    : AnswerAsync(http, route, new CachedRepository(repository, cache)));
+                    : AnswerAsync(http, route, new CachedRepository(repository, cache, store.Leases)));
                 break;
 
             default:
@@ -195,7 +206,7 @@ internal sealed partial class RegistryApi(
         Route.Manifest or Route.Blob when HttpMethods.IsDelete(request.Method) => Rights.Delete,
         Route.Manifest when HttpMethods.IsPut(request.Method) => Rights.Push,
         Route.Upload or Route.Uploads => Rights.Push,
-        Route.InRepository or Route.Catalog => Rights.Pull,
+        Route.InRepository or Route.Catalog or Route.Search => Rights.Pull,
         _ => Rights.None,
     };
 

@@ -16,6 +16,23 @@ internal static class RegistryHeaders
         return Task.CompletedTask;
     });
 
+    /// <summary>Has an answer lead on to the address that clients know Mirror by, and not to a path at the one that they have come to.</summary>
+    public static void BeginWith(Uri publicUrl, HttpResponse response) => response.OnStarting(() =>
+    {
+        var url = publicUrl.AbsoluteUri.TrimEnd('/');
+        if (response.Headers.Location.ToString() is ['/', ..] location)
+        {
+            response.Headers.Location = $"{url}{location}";
+        }
+
+        if (response.Headers.Link.ToString() is ['<', '/', ..] link)
+        {
+            response.Headers.Link = $"<{url}{link[1..]}";
+        }
+
+        return Task.CompletedTask;
+    });
+
     /// <summary>What names content that never changes. The Content-Type is exact: a charset would break clients.</summary>
     public static void AddContent(HttpResponse response, Digest digest, string mediaType)
     {

@@ -5,12 +5,19 @@ using Microsoft.AspNetCore.Http;
 namespace Mirror.Registry;
 
 /// <summary>
-/// What a client sends. Its timeout measures silence: however slowly a layer arrives, it may go on.
+/// What a client sends. Its timeout measures silence: however slowly a layer arrives, it may go on. What is read whole is held in memory meanwhile, so
+/// that has a time by which it must be there.
 /// </summary>
 internal sealed class RequestBody(HttpContext http, TimeProvider time)
 {
     /// <summary>A client that sends nothing for so long has gone.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
+
+    /// <summary>Enough for the largest manifest at 35 KB a second.</summary>
+    private static readonly TimeSpan Whole = TimeSpan.FromMinutes(2);
+
+    /// <summary>No more than this is taken for a body because its length has been announced.</summary>
+    private const int FirstBuffer = 64 * 1024;
 
     /// <summary>The next piece, for <see cref="PipeReader.AdvanceTo(SequencePosition)"/> of <paramref name="reader"/> afterwards.</summary>
     /// <exception cref="RequestBrokenException">The client has gone, or gone silent, or sends what is no body.</exception>
@@ -35,7 +42,7 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
 
     /// <summary>The whole body.</summary>
     /// <returns>Null where it has more than <paramref name="limit"/> bytes.</returns>
-    /// <exception cref="RequestBrokenException">The client has gone, or gone silent.</exception>
+    /// <exception cref="RequestBrokenException">The client has gone, gone silent, or taken too long.</exception>
     public async Task<ReadOnlyMemory<byte>?> ReadWholeAsync(int limit)
     {
         if (http.Request.ContentLength > limit)
@@ -43,29 +50,48 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
             return null;
         }
 
-        var content = new ArrayBufferWriter<byte>((int)(http.Request.ContentLength ?? 4096) + 1);
+        using var late = new CancellationTokenSource(Whole, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, http.RequestAborted);
+        try
+        {
+            return await ReadWholeAsync(limit, either.Token);
+        }
+        catch (RequestBrokenException e) when (late.IsCancellationRequested)
+        {
+            throw new RequestBrokenException(isTimeout: true, e);
+        }
+    }
+
+    private async Task<ReadOnlyMemory<byte>?> ReadWholeAsync(int limit, CancellationToken cancellationToken)
+    {
+        var content = new ArrayBufferWriter<byte>((int)Math.Min(http.Request.ContentLength ?? 4096, FirstBuffer) + 1);
         while (true)
         {
-            var piece = await ReadAsync(http.Request.BodyReader, time, http.RequestAborted);
-            var isTooMuch = content.WrittenCount + piece.Buffer.Length > limit;
-            foreach (var segment in isTooMuch ? ReadOnlySequence<byte>.Empty : piece.Buffer)
+            var piece = await ReadAsync(http.Request.BodyReader, time, cancellationToken);
+            if (content.WrittenCount + piece.Buffer.Length > limit)
+            {
+                http.Request.BodyReader.AdvanceTo(piece.Buffer.End);
+                return null;
+            }
+
+            foreach (var segment in piece.Buffer)
             {
                 content.Write(segment.Span);
             }
 
             http.Request.BodyReader.AdvanceTo(piece.Buffer.End);
-            if (isTooMuch || piece.IsCompleted)
+            if (piece.IsCompleted)
             {
-                return isTooMuch ? null : content.WrittenMemory;
+                return content.WrittenMemory;
             }
         }
     }
 }
 
 /// <summary>A request ended in the middle.</summary>
-/// <param name="isSilence">Whether because nothing came any more.</param>
+/// <param name="isTimeout">Whether because the client took too long.</param>
 /// <param name="inner">How.</param>
-public sealed class RequestBrokenException(bool isSilence, Exception inner) : Exception("the request broke off", inner)
+public sealed class RequestBrokenException(bool isTimeout, Exception inner) : Exception("the request broke off", inner)
 {
-    public bool IsSilence { get; } = isSilence;
+    public bool IsTimeout { get; } = isTimeout;
 }

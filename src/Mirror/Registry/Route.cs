@@ -19,11 +19,14 @@ internal abstract record Route
     /// <summary>What can be done there, as the Allow header has it.</summary>
     public virtual string Methods => "GET, HEAD";
 
-    /// <summary>end-1</summary>
+    /// <summary>end-1, and the same question of Docker's first API, which it asks before it searches.</summary>
     public sealed record Ping : Route;
 
     /// <summary>Docker's listing of repositories; the spec reserves the name.</summary>
     public sealed record Catalog : Route;
+
+    /// <summary>The search of Docker's first API; no later one has any.</summary>
+    public sealed record Search : Route;
 
     /// <summary>Nothing of the registry's.</summary>
     public sealed record Nothing : Route;
@@ -72,6 +75,8 @@ internal abstract record Route
         ["", "v2", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
         ["", "v2", .. var rest] => OfRest(rest),
         ["", var prefix, "v2", .. var rest] when isRegistry(prefix) => OfRest(rest) with { Prefix = prefix },
+        ["", "v1", "_ping"] => new Ping(),
+        ["", "v1", "search"] => new Search(),
         _ => new Nothing(),
     };
 

@@ -12,13 +12,17 @@ public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksu
 /// <summary>The files: staging, publishing and opening content. What may be shown to whom is not known here.</summary>
 public sealed class BlobStore(StoreLayout layout)
 {
+    /// <summary>What nobody has received anything of for so long is not gone on with any more.</summary>
     private static readonly TimeSpan StagedAge = TimeSpan.FromDays(7);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, int> _inUse = [];    // staged files that are open, and how often
 
     /// <summary>
     /// Begins to receive a blob that should turn out to have <paramref name="digest"/>, or goes on where an earlier download from the same
     /// registry stood. One download at a time.
     /// </summary>
-    public StagedBlob StageDownload(string registry, Digest digest) => new(layout, layout.StagedDownload(registry, digest), digest.Algorithm);
+    public StagedBlob StageDownload(string registry, Digest digest) => Stage(layout.StagedDownload(registry, digest), digest.Algorithm);
 
     /// <summary>How much an earlier download has left, in bytes.</summary>
     public long FindStaged(string registry, Digest digest) =>
@@ -26,7 +30,7 @@ public sealed class BlobStore(StoreLayout layout)
 
     /// <summary>Begins an upload, or goes on with one that is there. One request at a time.</summary>
     public StagedBlob StageUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
-        new(layout, layout.StagedUpload(repository, id), algorithm);
+        Stage(layout.StagedUpload(repository, id), algorithm);
 
     /// <summary>How much there is of an upload, in bytes; null where there is no such upload.</summary>
     public long? FindUpload(RepositoryName repository, UploadId id) =>
@@ -36,7 +40,7 @@ public sealed class BlobStore(StoreLayout layout)
     /// <exception cref="IOException">The disk refused.</exception>
     public BlobRecord Publish(Digest digest, ReadOnlySpan<byte> content)
     {
-        using var staged = new StagedBlob(layout, layout.NewStaged(), digest.Algorithm);
+        using var staged = Stage(layout.NewStaged(), digest.Algorithm);
         staged.Append(content);
         return staged.Verify(digest) ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
     }
@@ -65,14 +69,57 @@ public sealed class BlobStore(StoreLayout layout)
         return null;
     }
 
-    /// <summary>Removes what earlier processes left staged, but for what may go on: that after a week.</summary>
-    public void SweepStaged(DateTimeOffset now)
+    /// <summary>
+    /// Removes what is left staged and in nobody's use: what no later attempt can go on with at once, the rest a week after the last bytes came.
+    /// </summary>
+    /// <returns>How many files that were.</returns>
+    /// <exception cref="IOException">The disk refused.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public int SweepStaged(DateTimeOffset now)
     {
+        var swept = 0;
         foreach (var file in Directory.EnumerateFiles(layout.Staged))
         {
-            if (!StoreLayout.CanBeGoneOnWith(file) || now - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) > StagedAge)
+            // Whoever wants to go on with one either has it open now, or finds that there is none.
+            lock (_gate)
             {
-                File.Delete(file);
+                var isLeft = !StoreLayout.CanBeGoneOnWith(file) || now - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) > StagedAge;
+                if (isLeft && !_inUse.ContainsKey(file))
+                {
+                    File.Delete(file);
+                    swept++;
+                }
+            }
+        }
+
+        return swept;
+    }
+
+    private StagedBlob Stage(string path, DigestAlgorithm algorithm)
+    {
+        lock (_gate)
+        {
+            _inUse[path] = _inUse.GetValueOrDefault(path) + 1;
+        }
+
+        try
+        {
+            return new StagedBlob(layout, path, algorithm, () => EndUse(path));
+        }
+        catch
+        {
+            EndUse(path);
+            throw;
+        }
+    }
+
+    private void EndUse(string path)
+    {
+        lock (_gate)
+        {
+            if (--_inUse[path] == 0)
+            {
+                _inUse.Remove(path);
             }
         }
     }

@@ -3,10 +3,33 @@ using System.Runtime.InteropServices;
 
 namespace Mirror.Storage;
 
-/// <summary>Makes a rename survive a power failure: the folder's entries are flushed like a file's bytes. .NET has no call for it.</summary>
+/// <summary>
+/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it.
+/// </summary>
 internal static partial class Durability
 {
     private const int ReadOnly = 0;
+
+    private static readonly Lock Creating = new();
+
+    /// <summary>Makes a folder, and those above it, where they are not there yet. It is there after a power failure too.</summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public static void CreateFolder(string path)
+    {
+        // Whoever comes second must not take the folder for durable before the first has flushed it.
+        lock (Creating)
+        {
+            if (Directory.Exists(path))
+            {
+                return;
+            }
+
+            var parent = Path.GetDirectoryName(path)!;
+            CreateFolder(parent);
+            Directory.CreateDirectory(path);
+            FlushFolder(parent);
+        }
+    }
 
     /// <exception cref="IOException">The folder could not be flushed.</exception>
     public static void FlushFolder(string path)

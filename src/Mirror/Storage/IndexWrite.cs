@@ -60,7 +60,10 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
         }
     }
 
-    /// <summary>A repository no longer refers to some content.</summary>
+    /// <summary>
+    /// A repository no longer refers to some content, nor vouches for it; and its registry does not either, unless another of its repositories
+    /// refers to it.
+    /// </summary>
     /// <returns>Whether it did.</returns>
     public bool Unlink(RepositoryKey repository, long id, Digest digest)
     {
@@ -68,6 +71,7 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
         if (existed)
         {
             Note("unlink", repository, digest: digest);
+            Unhold(repository, digest);
         }
 
         return existed;
@@ -78,7 +82,7 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
     {
         if (InsertHolding(alone ? repository.ToString() : repository.Registry, digest))
         {
-            _changes.Add(Change("hold", repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest.ToString() });
+            NoteHolder("hold", repository, alone, digest);
         }
     }
 
@@ -101,6 +105,49 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
     /// <summary>A tag is gone; it was there.</summary>
     public void NoteUntagged(RepositoryKey repository, Tag tag) => Note("untag", repository, tag);
 
+    /// <summary>Whether a repository refers to some content as a manifest, or has a tag that does.</summary>
+    public bool HasManifest(long id, Digest digest) => session.FindOne(
+        $"""
+        SELECT EXISTS (SELECT 1 FROM links WHERE repository = $1 AND digest = $2 AND media_type IN ({Metadata.ManifestTypes}))
+            OR EXISTS (SELECT 1 FROM tags WHERE repository = $1 AND digest = $2)
+        """,
+        row => row.GetBoolean(0),
+        id, digest.ToString());
+
+    /// <summary>The tags that point to a manifest are gone.</summary>
+    /// <returns>Those that there were.</returns>
+    public IReadOnlyList<Tag> RemoveTagsOf(RepositoryKey repository, long id, Digest digest)
+    {
+        var tags = session.List(
+            "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString());
+        tags.ForEach(tag => NoteUntagged(repository, tag));
+        return tags;
+    }
+
+    /// <summary>A manifest no longer counts among its subject's referrers.</summary>
+    public void RemoveReferrer(long id, Digest digest) =>
+        session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
+
+    private void Unhold(RepositoryKey repository, Digest digest)
+    {
+        // The full name of one of our own may be that of an upstream's.
+        if (!repository.IsLocal
+            && session.Execute("DELETE FROM holdings WHERE holder = $1 AND digest = $2", repository.ToString(), digest.ToString()) > 0)
+        {
+            NoteHolder("unhold", repository, alone: true, digest);
+        }
+
+        if (session.Execute(
+            """
+            DELETE FROM holdings WHERE holder = $1 AND digest = $2 AND NOT EXISTS (
+                SELECT 1 FROM links l JOIN repositories r ON r.id = l.repository WHERE l.digest = $2 AND r.registry = $1)
+            """,
+            repository.Registry, digest.ToString()) > 0)
+        {
+            NoteHolder("unhold", repository, alone: false, digest);
+        }
+    }
+
     private bool Insert(long id, Descriptor content, bool replace) => session.Execute(
         """
         INSERT INTO links (repository, digest, media_type, size) VALUES ($1, $2, $3, $4)
@@ -110,6 +157,9 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
 
     private void Note(string op, RepositoryKey repository, Tag? tag = null, Digest? digest = null, Descriptor? content = null) => _changes.Add(
         Change(op, repository) with { Tag = tag?.ToString(), Digest = digest?.ToString(), MediaType = content?.MediaType, Size = content?.Size });
+
+    private void NoteHolder(string op, RepositoryKey repository, bool alone, Digest digest) =>
+        _changes.Add(Change(op, repository) with { Repository = alone ? repository.Name.ToString() : null, Digest = digest.ToString() });
 
     private RefChange Change(string op, RepositoryKey repository) =>
         new(time.GetUtcNow(), op, repository.Registry, repository.Name.ToString(), null, null, null, null);

@@ -44,6 +44,11 @@ internal sealed class JournalReplay(StoreLayout layout)
                 write.InsertHolding(key is null ? registry : key.ToString(), digest);
                 return null;
 
+            case { Op: "unhold", Digest: not null }:
+                write.Session.Execute(
+                    "DELETE FROM holdings WHERE holder = $1 AND digest = $2", key is null ? registry : key.ToString(), digest.ToString());
+                return null;
+
             case { Op: "link", Digest: not null, MediaType: not null, Size: >= 0 } when key is not null:
                 return Link(write, key, new Descriptor(change.MediaType, digest, change.Size.Value));
 
@@ -95,8 +100,9 @@ internal sealed class JournalReplay(StoreLayout layout)
     {
         if (write.FindId(key) is { } id)
         {
-            write.Unlink(key, id, digest);
-            LocalRefs.RemoveReferrer(write.Session, id, digest);
+            // Who no longer vouches for it is in the journal too.
+            write.Session.Execute("DELETE FROM links WHERE repository = $1 AND digest = $2", id, digest.ToString());
+            write.RemoveReferrer(id, digest);
         }
     }
 

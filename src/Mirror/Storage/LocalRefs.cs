@@ -85,41 +85,40 @@ public sealed class LocalRefs
         return lacking;
     }
 
-    /// <returns>Whether there was such a tag.</returns>
-    public Task<bool> RemoveTagAsync(RepositoryName repository, Tag tag) => WriteAsync(repository, (write, key, id) =>
+    /// <summary>Takes a tag out of a repository. What it pointed to stays.</summary>
+    /// <returns>Null where there was no such tag.</returns>
+    public Task<RemovedRefs?> RemoveTagAsync(RepositoryName repository, Tag tag) => WriteAsync(repository, (write, key, id) =>
     {
-        if (write.Session.Execute("DELETE FROM tags WHERE repository = $1 AND name = $2", id, tag.ToString()) == 0)
+        if (write.Session.FindOne<Digest?>(
+            "DELETE FROM tags WHERE repository = $1 AND name = $2 RETURNING digest", row => Digest.Parse(row.GetString(0)), id, tag.ToString())
+            is not { } digest)
         {
-            return false;
+            return null;
         }
 
         write.NoteUntagged(key, tag);
-        return true;
+        return new RemovedRefs(digest, [tag], Manifests: 0);
     });
 
     /// <summary>Takes a manifest out of a repository, with the tags that point to it.</summary>
-    /// <returns>Whether it was there.</returns>
-    public Task<bool> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
+    /// <returns>Null where it was not there.</returns>
+    public Task<RemovedRefs?> RemoveManifestAsync(RepositoryName repository, Digest digest) => WriteAsync(repository, (write, key, id) =>
     {
-        if (!IsManifest(write.Session, id, digest))
+        if (!write.HasManifest(id, digest))
         {
-            return false;
+            return null;
         }
 
-        foreach (var tag in write.Session.List(
-            "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING name", row => Tag.Parse(row.GetString(0)), id, digest.ToString()))
-        {
-            write.NoteUntagged(key, tag);
-        }
-
-        RemoveReferrer(write.Session, id, digest);
-        return write.Unlink(key, id, digest);
+        var tags = write.RemoveTagsOf(key, id, digest);
+        write.RemoveReferrer(id, digest);
+        write.Unlink(key, id, digest);
+        return new RemovedRefs(digest, tags, Manifests: 1);
     });
 
     /// <summary>Takes a blob out of a repository. Manifests that refer to it stay, and lack it.</summary>
-    /// <returns>Whether it was there.</returns>
+    /// <returns>Whether it was there. A manifest is no blob here: its tags would be left without it.</returns>
     public Task<bool> RemoveBlobAsync(RepositoryName repository, Digest digest) =>
-        WriteAsync(repository, (write, key, id) => !IsManifest(write.Session, id, digest) && write.Unlink(key, id, digest));
+        WriteAsync(repository, (write, key, id) => !write.HasManifest(id, digest) && write.Unlink(key, id, digest));
 
     /// <summary>At most <paramref name="n"/> of what refers to a manifest, in the order of their digests.</summary>
     /// <param name="repository">Where.</param>
@@ -140,11 +139,6 @@ public sealed class LocalRefs
                 Annotations = JsonSerializer.Deserialize(row.GetString(4), AnnotationsJson.Default.DictionaryStringString)!,
             },
             repository.ToString(), subject.ToString(), artifactType, last ?? "", n));
-
-    private static bool IsManifest(SqlSession session, long id, Digest digest) => session.FindOne(
-        "SELECT media_type FROM links WHERE repository = $1 AND digest = $2",
-        row => MediaTypes.IsManifest(row.GetString(0)),
-        id, digest.ToString());
 
     private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
     {
@@ -184,17 +178,13 @@ public sealed class LocalRefs
             JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
     }
 
-    /// <summary>A manifest is gone, and no longer refers to any.</summary>
-    internal static void RemoveReferrer(SqlSession session, long id, Digest digest) =>
-        session.Execute("DELETE FROM referrers WHERE repository = $1 AND digest = $2", id, digest.ToString());
-
-    private async Task<bool> WriteAsync(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, bool> change)
+    private async Task<T?> WriteAsync<T>(RepositoryName repository, Func<IndexWrite, RepositoryKey, long, T?> change)
     {
-        var changed = false;
+        T? changed = default;
         await _writer.WriteAsync(write =>
         {
             var key = RepositoryKey.Local(repository);
-            changed = write.FindId(key) is { } id && change(write, key, id);
+            changed = write.FindId(key) is { } id ? change(write, key, id) : default;
         });
         return changed;
     }

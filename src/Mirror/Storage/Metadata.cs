@@ -8,11 +8,14 @@ namespace Mirror.Storage;
 /// <param name="Name">The repository's name there.</param>
 public sealed record RepositoryKey(string Registry, RepositoryName Name)
 {
+    /// <summary>Stands for us in the place of a registry's name.</summary>
+    public const string OwnRegistry = "";
+
     /// <summary>Whether it is our own.</summary>
-    public bool IsLocal => Registry.Length == 0;
+    public bool IsLocal => Registry == OwnRegistry;
 
     /// <summary>A repository of our own.</summary>
-    public static RepositoryKey Local(RepositoryName name) => new("", name);
+    public static RepositoryKey Local(RepositoryName name) => new(OwnRegistry, name);
 
     /// <summary>The name that reaches it from outside, whatever the default registry is.</summary>
     public override string ToString() => IsLocal ? $"{Name}" : $"{Registry}/{Name}";
@@ -48,11 +51,10 @@ public sealed record HeldContent(string? Registry, bool AreManifests, long Count
 /// <param name="SaidAt">When it was asked: the answer may be older than one to a later question.</param>
 public sealed record TagSighting(Tag Tag, DateTimeOffset SaidAt);
 
-/// <summary>A repository with cached tags.</summary>
-/// <param name="Shown">Its name in the list that was asked for.</param>
+/// <summary>A repository with tags.</summary>
 /// <param name="Key">The repository.</param>
 /// <param name="IsPublic">Whether upstream has said that everybody may read it.</param>
-public sealed record CatalogEntry(string Shown, RepositoryKey Key, bool IsPublic);
+public sealed record CatalogEntry(RepositoryKey Key, bool IsPublic);
 
 /// <summary>
 /// What the store knows about its content: repositories, links, tags. Reads are synchronous, a few microseconds each, and never wait for
@@ -60,8 +62,17 @@ public sealed record CatalogEntry(string Shown, RepositoryKey Key, bool IsPublic
 /// </summary>
 public sealed class Metadata : IAsyncDisposable
 {
+    // A page of a list begins where the one before ended, so each costs the same, wherever in the list and however long that is.
+    internal const string TagPage = $"SELECT name FROM tags WHERE repository = {RepositoryId} AND name > $3 ORDER BY name LIMIT $4";
+
+    internal const string RepositoryPage = """
+        SELECT name, public_at IS NOT NULL FROM repositories
+        WHERE registry = $1 AND name > $2 AND EXISTS (SELECT 1 FROM tags WHERE tags.repository = id)
+        ORDER BY name LIMIT $3
+        """;
+
     private const string RepositoryId = "(SELECT id FROM repositories WHERE registry = $1 AND name = $2)";
-    private static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
+    internal static readonly string ManifestTypes = string.Join(", ", MediaTypes.Manifests.Select(type => $"'{type}'"));
 
     private readonly MetadataWriter _writer;
     private readonly MetadataReaders _readers;
@@ -75,6 +86,7 @@ public sealed class Metadata : IAsyncDisposable
         Damage = damage;
         Local = new LocalRefs(writer, readers, time);
         Uses = new LastUses(writer, time);
+        Cached = new CachedRefs(writer, readers);
     }
 
     /// <summary>Of repositories that are our own.</summary>
@@ -85,6 +97,9 @@ public sealed class Metadata : IAsyncDisposable
 
     /// <summary>What has turned out to be wrong with the database itself.</summary>
     public DatabaseDamage Damage { get; }
+
+    /// <summary>Of upstreams' repositories.</summary>
+    public CachedRefs Cached { get; }
 
     /// <exception cref="StoreException">The database can not be used.</exception>
     public static Metadata Open(StoreLayout layout, TimeProvider time)
@@ -123,9 +138,9 @@ public sealed class Metadata : IAsyncDisposable
         row => new TagRecord(Digest.Parse(row.GetString(0)), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1))),
         repository.Registry, repository.Name.ToString(), tag.ToString()));
 
-    /// <summary>At most <paramref name="n"/> cached tags behind <paramref name="last"/>, in the order of their bytes.</summary>
+    /// <summary>At most <paramref name="n"/> tags that are here behind <paramref name="last"/>, in the order of their bytes.</summary>
     public IReadOnlyList<Tag> ListTags(RepositoryKey repository, int n, string? last) => _readers.Read(session => session.List(
-        $"SELECT name FROM tags WHERE repository = {RepositoryId} AND name > $3 ORDER BY name LIMIT $4",
+        TagPage,
         row => Tag.Parse(row.GetString(0)),
         repository.Registry, repository.Name.ToString(), last ?? "", n));
 
@@ -156,20 +171,14 @@ public sealed class Metadata : IAsyncDisposable
         """,
         row => new HeldContent(row.IsDBNull(0) ? null : row.GetString(0), row.GetBoolean(1), row.GetInt64(2), row.GetInt64(3))));
 
-    /// <summary>At most <paramref name="n"/> repositories with cached tags behind <paramref name="last"/>, in the order of their bytes.</summary>
-    /// <param name="registry">Whose, by their names there; or null for those of all registries, by their full names.</param>
+    /// <summary>At most <paramref name="n"/> of a registry's repositories that have tags here, in the order of their bytes.</summary>
+    /// <param name="registry">Whose.</param>
     /// <param name="n">How many.</param>
-    /// <param name="last">The last name of the page before.</param>
-    public IReadOnlyList<CatalogEntry> ListRepositories(string? registry, int n, string? last) => _readers.Read(session => session.List(
-        """
-        SELECT CASE WHEN $1 IS NULL AND registry <> '' THEN registry || '/' || name ELSE name END AS shown, registry, name, public_at IS NOT NULL
-        FROM repositories
-        WHERE ($1 IS NULL OR registry = $1) AND shown > $2 AND EXISTS (SELECT 1 FROM tags t WHERE t.repository = id)
-        ORDER BY shown LIMIT $3
-        """,
-        row => new CatalogEntry(
-            row.GetString(0), new RepositoryKey(row.GetString(1), RepositoryName.Parse(row.GetString(2))), row.GetBoolean(3)),
-        registry, last ?? "", n));
+    /// <param name="last">Those behind this name; empty for the first.</param>
+    public IReadOnlyList<CatalogEntry> ListRepositories(string registry, int n, string last) => _readers.Read(session => session.List(
+        RepositoryPage,
+        row => new CatalogEntry(new RepositoryKey(registry, RepositoryName.Parse(row.GetString(0))), row.GetBoolean(1)),
+        registry, last, n));
 
     /// <summary>When upstream last said that everybody may read a repository; null where it never did, or has taken it back.</summary>
     public DateTimeOffset? FindPublic(RepositoryKey repository) => _readers.Read(session => session.FindOne<DateTimeOffset?>(
@@ -242,6 +251,10 @@ public sealed class Metadata : IAsyncDisposable
         }
     });
 
+    /// <summary>Takes everything out of a repository, whosever it is.</summary>
+    /// <returns>Null where there was nothing.</returns>
+    public Task<RemovedRefs?> RemoveAllAsync(RepositoryKey repository) => RepositoryRemoval.RemoveAllAsync(_writer, repository);
+
     /// <summary>Content turned out to be damaged or gone: it is no longer here.</summary>
     public Task ForgetBlobAsync(Digest digest) =>
         _writer.WriteAsync(write => write.Session.Execute("DELETE FROM blobs WHERE digest = $1", digest.ToString()));
@@ -302,7 +315,7 @@ public sealed class Metadata : IAsyncDisposable
         }
     }
 
-    private static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>
+    internal static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>
         !row.IsDBNull(column) && BlockChecksums.FromBytes((byte[])row.GetValue(column + 1), row.GetInt64(column)) is { } checksums
             ? new BlobRecord(digest, row.GetInt64(column), checksums)
             : null;

@@ -9,8 +9,8 @@ namespace Mirror.Storage;
 /// <summary>One change of a tag or link. Which members are set depends on <paramref name="Op"/>.</summary>
 /// <param name="At">When it was recorded.</param>
 /// <param name="Op">
-/// <c>tag</c>, <c>untag</c>, <c>link</c> (of a manifest or blob to a repository) or <c>hold</c> (of content by a registry, or by one repository
-/// alone).
+/// <c>tag</c>, <c>untag</c>, <c>link</c> (of a manifest or blob to a repository), <c>unlink</c>, <c>hold</c> (of content by a registry, or by one
+/// repository alone) or <c>unhold</c>.
 /// </param>
 /// <param name="Registry">The registry's name in the configuration.</param>
 /// <param name="Repository">The repository's name there.</param>

@@ -17,13 +17,15 @@ public sealed class StagedBlob : IDisposable
     private readonly IncrementalHash _hash;
     private readonly FileStream _file;
     private readonly BlockChecksums.Builder _checksums = new();
+    private Action? _closed;
     private Digest? _verified;
     private bool _leaves;
 
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
-    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm)
+    /// <param name="closed">Called once, when the file is no longer in use.</param>
+    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm, Action closed)
     {
         _layout = layout;
         _path = path;
@@ -31,6 +33,7 @@ public sealed class StagedBlob : IDisposable
         _hash = Digest.Start(algorithm);
         _file = Open(path);
         ReadFrom(0, Count);
+        _closed = closed;
     }
 
     /// <summary>How many bytes were appended.</summary>
@@ -95,12 +98,7 @@ public sealed class StagedBlob : IDisposable
         }
 
         var folder = _layout.BlobFolder(digest);
-        if (!Directory.Exists(folder))
-        {
-            Directory.CreateDirectory(folder);
-            Durability.FlushFolder(Path.GetDirectoryName(folder)!);
-        }
-
+        Durability.CreateFolder(folder);
         File.Move(_path, _layout.Blob(digest), overwrite: true);
         _leaves = true;
         Durability.FlushFolder(folder);
@@ -111,18 +109,24 @@ public sealed class StagedBlob : IDisposable
     {
         _hash.Dispose();
         _file.Dispose();
-        if (_leaves)
+        if (!_leaves)
         {
-            return;
+            Remove();
         }
 
+        _closed?.Invoke();
+        _closed = null;
+    }
+
+    private void Remove()
+    {
         try
         {
             File.Delete(_path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Nobody who has just been served is to suffer for it; the next start sweeps it.
+            // Nobody who has just been served is to suffer for it; it is swept later.
         }
     }
 

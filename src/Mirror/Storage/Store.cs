@@ -7,17 +7,21 @@ public sealed class Store : IAsyncDisposable
 
     private readonly StoreLayout _layout;
 
-    private Store(StoreLayout layout, StoreLock @lock, BlobStore blobs, Metadata metadata)
+    private Store(StoreLayout layout, StoreLock @lock, BlobStore blobs, Metadata metadata, Leases leases)
     {
         _layout = layout;
         _lock = @lock;
         Blobs = blobs;
         Metadata = metadata;
+        Leases = leases;
     }
 
     public BlobStore Blobs { get; }
 
     public Metadata Metadata { get; }
+
+    /// <summary>What must not be collected now.</summary>
+    public Leases Leases { get; }
 
     /// <exception cref="StoreException">It can not be used; the message says why.</exception>
     public static Store Open(string path, TimeProvider time)
@@ -43,7 +47,7 @@ public sealed class Store : IAsyncDisposable
             DatabaseSwap.Settle(layout);
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
-            return new Store(layout, held, blobs, Metadata.Open(layout, time));
+            return new Store(layout, held, blobs, Metadata.Open(layout, time), new Leases(time));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -71,10 +71,10 @@ public sealed class StoreLayout(string root)
     /// <summary>Makes the folders that are not there yet.</summary>
     public void Create()
     {
-        Directory.CreateDirectory(Staged);
+        Durability.CreateFolder(Staged);
         foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
         {
-            Directory.CreateDirectory(AlgorithmFolder(algorithm));
+            Durability.CreateFolder(AlgorithmFolder(algorithm));
         }
     }
 

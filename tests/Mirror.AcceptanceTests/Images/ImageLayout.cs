@@ -12,6 +12,9 @@ internal sealed class ImageLayout : IDisposable
 
     private readonly TemporaryDirectory _folder = new();
 
+    /// <summary>The name by which skopeo reads it.</summary>
+    public string Source => $"oci:{_folder.Path}:{Name}";
+
     /// <param name="root">The index or manifest that is pushed.</param>
     /// <param name="others">All that it refers to.</param>
     public async Task WriteAsync(TestBlob root, params IReadOnlyList<TestBlob> others)
@@ -35,7 +38,7 @@ internal sealed class ImageLayout : IDisposable
         var push = await Command.RunAsync("skopeo",
         [
             "--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", .. login,
-            $"oci:{_folder.Path}:{Name}", $"docker://{registry.Host}/{repository}:{tag}",
+            Source, $"docker://{registry.Host}/{repository}:{tag}",
         ]);
         push.Succeeded();
     }

@@ -21,13 +21,25 @@ internal sealed class ContainerTools : IDisposable
         [.. NoWayOut.Environment, ("CONTAINERS_REGISTRIES_CONF", RegistriesConf)];
 
     /// <param name="mirror"><c>host:port</c>.</param>
-    public static async Task<ContainerTools> SetUpAsync(string mirror)
+    /// <param name="section">The one of the page whose registries.conf they are given.</param>
+    public static async Task<ContainerTools> SetUpAsync(string mirror, string section = "podman, buildah, skopeo")
     {
         var tools = new ContainerTools();
-        var setting = ClientsPage.Setting("podman, buildah, skopeo", "/etc/containers/registries.conf", mirror);
+        var setting = ClientsPage.Setting(section, "/etc/containers/registries.conf", mirror);
         await File.WriteAllTextAsync(tools.RegistriesConf, setting);
         return tools;
     }
+
+    /// <summary>Runs a command as it is typed.</summary>
+    /// <param name="line">The command: no word of it has spaces.</param>
+    /// <param name="options">Beside those that are in it.</param>
+    public Task<Command> RunAsync(string line, params IReadOnlyList<string> options) => line.Split(' ') switch
+    {
+        ["podman", var command, .. var rest] => PodmanAsync([command, .. options, .. rest]),
+        ["buildah", var command, .. var rest] => BuildahAsync([command, .. options, .. rest]),
+        ["skopeo", var command, .. var rest] => SkopeoAsync([command, .. options, .. rest]),
+        _ => throw new ArgumentException($"'{line}' is none of these tools' commands", nameof(line)),
+    };
 
     public Task<Command> PodmanAsync(params IReadOnlyList<string> arguments)
     {

@@ -16,10 +16,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private readonly string _registries;
     private readonly string _level;
     private readonly string? _dataPath;
+    private readonly string? _trace;
     private ChildProcess? _process;
     private int _port;
 
-    private MirrorProcess(string registries, string level, string? dataPath) => (_registries, _level, _dataPath) = (registries, level, dataPath);
+    private MirrorProcess(string registries, string level, string? dataPath, string? trace) =>
+        (_registries, _level, _dataPath, _trace) = (registries, level, dataPath, trace);
 
     public Uri Url => new($"http://{Host}");
 
@@ -50,19 +52,15 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     {
         var login = credentials is null ? "" : $", username: {credentials.Username}, passwordFile: password, share: all";
         var hub = $"docker.io: {{ url: {upstream}, default: true, tagFreshness: {tagFreshness}{login} }}";
-        var mirror = new MirrorProcess(ghcr is null ? hub : $"{hub}, ghcr.io: {{ url: {ghcr} }}", level, dataPath);
+        var mirror = new MirrorProcess(ghcr is null ? hub : $"{hub}, ghcr.io: {{ url: {ghcr} }}", level, dataPath, trace: null);
         await File.WriteAllTextAsync(mirror._folder.Combine("password"), credentials?.Password);
-        try
-        {
-            await mirror.StartAsync();
-            return mirror;
-        }
-        catch
-        {
-            await mirror.DisposeAsync();
-            throw;
-        }
+        return await StartedAsync(mirror);
     }
+
+    /// <summary>A mirror without upstreams: every name is its own, to be pushed to.</summary>
+    /// <param name="trace">Gets a list of its system calls that are about files and connections; null for none.</param>
+    public static Task<MirrorProcess> StartAloneAsync(string? trace = null) =>
+        StartedAsync(new MirrorProcess("", "info", dataPath: null, trace));
 
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
@@ -77,9 +75,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
             server: { listen: 127.0.0.1:{{_port}} }
             storage: { path: {{DataPath}} }
             registries: { {{_registries}} }
+            access: { anonymous: [pull, push, delete] }
             observability: { log: { level: {{_level}} } }
             """);
-        _process = ChildProcess.Start(Dotnet, [Program, "serve", "-c", ConfigurationFile]);
+        string[] serve = [Program, "serve", "-c", ConfigurationFile];
+        _process = _trace is null
+            ? ChildProcess.Start(Dotnet, serve)
+            : ChildProcess.Start("strace", [.. SystemCalls.Options(_trace), Dotnet, .. serve]);
         _port = int.Parse(Listening().Match(await _process.LineWithAsync("Listening on ")).Groups["port"].Value);
         using var http = new HttpClient();
         using var ready = await http.GetAsync(new Uri(Url, "/readyz"));
@@ -150,6 +152,20 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private static string Program => Path.Combine(AppContext.BaseDirectory, "mirror.dll");
 
     private static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    private static async Task<MirrorProcess> StartedAsync(MirrorProcess mirror)
+    {
+        try
+        {
+            await mirror.StartAsync();
+            return mirror;
+        }
+        catch
+        {
+            await mirror.DisposeAsync();
+            throw;
+        }
+    }
 
     private async Task ForgetProcessAsync()
     {

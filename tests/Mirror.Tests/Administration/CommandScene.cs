@@ -89,7 +89,7 @@ internal sealed class CommandScene : IAsyncDisposable
     public Task<int> RunAsync(TextWriter output, TextWriter error, CancellationToken stopping, params string[] arguments)
     {
         var streams = new InvocationConfiguration { Output = output, Error = error };
-        Command[] commands = [WarmCommand.Create(), RefreshCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(), RebuildCommand.Create()];
+        Command[] commands = [WarmCommand.Create(), RefreshCommand.Create(), RemoveCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(), RebuildCommand.Create()];
         string[] all = [.. arguments, "-c", ConfigurationFile];
         if (!stopping.CanBeCanceled)
         {
@@ -143,6 +143,8 @@ internal sealed class CommandScene : IAsyncDisposable
     private Task ConfigureAsync(string options, string other) => File.WriteAllTextAsync(ConfigurationFile, $$"""
         server: { listen: 127.0.0.1:0 }
         storage: { path: {{Path.GetFileName(DataPath)}} }
+        local: ["*", "own/**"]
+        access: { anonymous: [pull, push] }
         registries:
           docker.io: { url: {{Upstream.Url}}, default: true{{options}} }
           {{other}}

@@ -78,7 +78,7 @@ public sealed class SocketTests
         await using var scene = await CommandScene.StartAsync(serving: true);
         scene.Upstream.Add(CommandScene.Repository, TestImage.Create(), "3.20");
 
-        foreach (var path in new[] { "/usage", "/images", "/warm", "/refresh", "/" })
+        foreach (var path in new[] { "/usage", "/images", "/warm", "/refresh", "/remove" })
         {
             var get = await RawHttp.SendAsync(scene.Url, $"GET {path} HTTP/1.1\r\nHost: mirror\r\n\r\n");
             var post = await RawHttp.SendAsync(scene.Url, $"POST {path} HTTP/1.1\r\nHost: mirror\r\nContent-Length: 2\r\n\r\n{{}}");
@@ -108,6 +108,9 @@ public sealed class SocketTests
     [InlineData("POST", "/warm", "{\"images\":[\"alpine\"],\"platforms\":[\"//\"]}", 400)]
     [InlineData("POST", "/refresh", "{\"images\":[\"a b\"]}", 400)]
     [InlineData("POST", "/refresh", "\u0000", 400)]
+    [InlineData("POST", "/remove", "{\"images\":[\"alpine\"]}", 400)]
+    [InlineData("POST", "/remove", "{\"images\":[\"alpine:1\"],\"all\":true}", 400)]
+    [InlineData("GET", "/remove", "", 405)]
     [InlineData("POST", "/usage", "{}", 405)]
     [InlineData("DELETE", "/images", "", 405)]
     [InlineData("GET", "/warm", "", 405)]

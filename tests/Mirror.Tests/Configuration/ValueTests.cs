@@ -39,7 +39,7 @@ public sealed class ValueTests
     public void Every_option_arrives_where_it_belongs()
     {
         var configuration = Load("""
-            server: { listen: ["*:0", "[::1]:5000"] }
+            server: { listen: ["*:0", "[::1]:5000"], publicUrl: "https://mirror.example.com:8443/registry/" }
             storage: { path: ../var/mirror }
             registries:
               ghcr.io:
@@ -50,6 +50,7 @@ public sealed class ValueTests
             """).Configuration;
 
         Assert.Equal(["*:0", "[::1]:5000"], configuration.Server.Listen.Select(a => a.ToString()));
+        Assert.Equal(new Uri("https://mirror.example.com:8443/registry/"), configuration.Server.PublicUrl);
         Assert.Equal("/var/mirror", configuration.Storage.Path);
         Assert.Equal((LogLevel.Warning, LogFormat.Json), (configuration.Observability.Log.Level, configuration.Observability.Log.Format));
         Assert.Equal(["ghcr.io", "hub-lab"], configuration.Registries.Select(r => r.Name));
@@ -60,6 +61,21 @@ public sealed class ValueTests
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromDays(7), 512_000_000), (lab.TagFreshness, lab.ServeStale, lab.FinishAbandoned));
         Assert.Equal((0, 8, 20_000_000), (lab.Complete, lab.MaxConnections, lab.Bandwidth));
         Assert.Equal((64, null), (configuration.Registries[0].MaxConnections, configuration.Registries[0].Bandwidth));
+    }
+
+    [Theory]
+    [InlineData("mirror.example.com", "is not an http or https address")]
+    [InlineData("ftp://mirror.example.com", "is not an http or https address")]
+    [InlineData("https://mirror.example.com/?a=b", "has a query or fragment")]
+    [InlineData("https://mirror.example.com/#a", "has a query or fragment")]
+    [InlineData("https://me@mirror.example.com", "has a user name in it: leave it out")]
+    [InlineData("https://bücher.example", "has other letters than ASCII's")]
+    public void What_can_not_begin_a_Location_is_no_public_address(string url, string fault)
+    {
+        var said = Fault($"server: {{ publicUrl: '{url}' }}");
+
+        Assert.StartsWith("mirror.yml:1:22: server.publicUrl: ", said, StringComparison.Ordinal);
+        Assert.Contains(fault, said, StringComparison.Ordinal);
     }
 
     [Theory]

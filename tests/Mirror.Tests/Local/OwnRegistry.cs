@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Mirror.Configuration;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Local;
@@ -28,7 +29,9 @@ internal sealed class OwnRegistry : IAsyncDisposable
 
     public MirrorHost Mirror { get; }
 
-    public static async Task<OwnRegistry> StartAsync() => new(await MirrorHost.StartAsync([]));
+    /// <param name="configure">Changes how the server is reached.</param>
+    public static async Task<OwnRegistry> StartAsync(Func<ServerOptions, ServerOptions>? configure = null) =>
+        new(await MirrorHost.StartAsync([], configure: configure));
 
     /// <param name="method">GET, PUT and so on.</param>
     /// <param name="target">A path, or a Location.</param>

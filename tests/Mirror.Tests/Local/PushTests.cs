@@ -190,6 +190,18 @@ public sealed class PushTests
     }
 
     [Fact]
+    public async Task A_blob_is_not_deleted_as_if_it_were_a_manifest()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1.0");
+
+        var answer = await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{Image.Layer.Digest}");
+
+        Assert.Equal((404, "MANIFEST_UNKNOWN"), (answer.Status, answer.Error));
+        await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{Image.Layer.Digest}", Image.Layer);
+    }
+
+    [Fact]
     public async Task What_is_deleted_is_gone_at_once()
     {
         await using var registry = await OwnRegistry.StartAsync();

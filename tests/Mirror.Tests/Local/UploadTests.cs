@@ -203,6 +203,49 @@ public sealed class UploadTests
     }
 
     [Fact]
+    public async Task An_upload_that_nobody_has_gone_on_with_for_a_week_is_swept_within_the_hour_and_one_in_use_is_not()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var time = registry.Mirror.Time;
+        var left = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", left, 0, 1000);
+        time.Advance(TimeSpan.FromMinutes(55));
+        var used = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", used, 0, 2000);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(registry.Mirror.DataPath, "staged")))
+        {
+            File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime - TimeSpan.FromDays(7));
+        }
+
+        time.Advance(TimeSpan.FromMinutes(5));
+        await registry.Mirror.LoggedAsync("Removed 1 staged files");
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(used, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.Equal((404, 201), ((await registry.SendAsync("GET", left)).Status, rest.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task An_upload_that_rests_for_less_than_a_week_is_gone_on_with()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var time = registry.Mirror.Time;
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        var staged = Path.Combine(registry.Mirror.DataPath, "staged");
+        File.SetLastWriteTimeUtc(Assert.Single(Directory.EnumerateFiles(staged)), time.GetUtcNow().UtcDateTime - TimeSpan.FromDays(6));
+        await File.WriteAllTextAsync(Path.Combine(staged, "left"), "of no use to anybody");
+
+        time.Advance(TimeSpan.FromHours(1));
+        await registry.Mirror.LoggedAsync("Removed 1 staged files");
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.Equal(201, rest.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
     public async Task An_upload_of_one_repository_is_none_of_another()
     {
         await using var registry = await OwnRegistry.StartAsync();

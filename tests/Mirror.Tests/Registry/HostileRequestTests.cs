@@ -11,8 +11,9 @@ public sealed class HostileRequestTests
 {
     private static readonly string[] Pieces =
     [
-        "v2", "blobs", "manifests", "tags", "list", "_catalog", "referrers", "uploads", "library", "alpine", "docker.io", "..", ".", "", "%2e%2e",
-        "%2F", "%5c", "%00", "%0a", "%ff", "..%2f..%2fetc%2fpasswd", "~", "a:b", "A", "é", "3.20", "latest", "sha256:", "sha512:", "sha256%3A",
+        "v1", "search", "_ping", "v2", "blobs", "manifests", "tags", "list", "_catalog", "referrers", "uploads", "library", "alpine", "docker.io",
+        "..", ".", "", "%2e%2e", "%2F", "%5c", "%00", "%0a", "%ff", "..%2f..%2fetc%2fpasswd", "~", "a:b", "A", "é", "3.20", "latest",
+        "sha256:", "sha512:", "sha256%3A",
         $"sha256:{new string('a', 64)}", $"sha256:{new string('A', 64)}", $"sha256:..%2f{new string('a', 61)}", $"sha512:{new string('0', 128)}",
         "md5:d41d8cd98f00b204e9800998ecf8427e", new string('x', 300), "mirror.db", "refs.log", "staged",
     ];

@@ -125,6 +125,29 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public void What_is_staged_and_open_is_never_swept_however_old_it_is()
+    {
+        using var folder = new TemporaryDirectory();
+        var layout = new StoreLayout(folder.Combine("data"));
+        layout.Create();
+        var blobs = new BlobStore(layout);
+        var content = TestBlob.Of("abc"u8.ToArray());
+        var now = TimeProvider.System.GetUtcNow();
+        var later = now + TimeSpan.FromDays(8);
+        using (var staged = blobs.StageDownload("docker.io", content.Digest))
+        {
+            staged.Append(content.Content.Span);
+            Assert.Equal(0, blobs.SweepStaged(later));
+            staged.Keep();
+        }
+
+        Assert.Equal(0, blobs.SweepStaged(now));
+        Assert.Equal(3, blobs.FindStaged("docker.io", content.Digest));
+        Assert.Equal(1, blobs.SweepStaged(later));
+        Assert.Equal(0, blobs.FindStaged("docker.io", content.Digest));
+    }
+
+    [Fact]
     public async Task A_download_leaves_nothing_staged()
     {
         await using var scene = await Scene.StartAsync();

@@ -64,8 +64,16 @@ internal static class Kinds
         () => Text(@"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$"));
 
     public static Kind<Uri> RegistryUrl { get; } = new(
-        ParseUrl,
-        url => url.AbsolutePath == "/" ? url.GetLeftPart(UriPartial.Authority) : url.AbsoluteUri,
+        text => ParseUrl(text),
+        WriteUrl,
+        () => Text("^https?://[^?#@]+$"));
+
+    /// <summary>It goes into headers as it is.</summary>
+    public static Kind<Uri> PublicUrl { get; } = new(
+        text => text.All(char.IsAscii)
+            ? ParseUrl(text, "leave it out")
+            : Parsed.Wrong<Uri>("has other letters than ASCII's: write a host's name as xn--…, and a path percent-encoded"),
+        WriteUrl,
         () => Text("^https?://[^?#@]+$"));
 
     /// <summary>A proxy that is asked over http; what goes through it may be https.</summary>
@@ -160,7 +168,9 @@ internal static class Kinds
         return schema;
     }
 
-    private static Parsed<Uri> ParseUrl(string text)
+    private static string WriteUrl(Uri url) => url.AbsolutePath == "/" ? url.GetLeftPart(UriPartial.Authority) : url.AbsoluteUri;
+
+    private static Parsed<Uri> ParseUrl(string text, string withUser = "write that as username, and the password as password")
     {
         if (!text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
             && !text.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
@@ -169,7 +179,7 @@ internal static class Kinds
             return Parsed.Wrong<Uri>("is not an http or https address: write https://registry.example.com");
         }
 
-        return url.UserInfo.Length > 0 ? Parsed.Wrong<Uri>("has a user name in it: write that as username, and the password as password")
+        return url.UserInfo.Length > 0 ? Parsed.Wrong<Uri>($"has a user name in it: {withUser}")
             : text.AsSpan().ContainsAny('?', '#') ? Parsed.Wrong<Uri>("has a query or fragment: leave it out")
             : Parsed.Right(url);
     }
