@@ -14,9 +14,12 @@ internal static class JournalReader
     /// <summary>Many times what a line can need.</summary>
     private const int MaxLine = 64 * 1024;
 
-    public static IEnumerable<JournalLine> Read(string path)
+    /// <param name="path">The journal.</param>
+    /// <param name="offset">Where a line begins, in bytes; numbers count from there.</param>
+    public static IEnumerable<JournalLine> Read(string path, long offset = 0)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        file.Seek(offset, SeekOrigin.Begin);
         var buffer = new byte[MaxLine];
         var (number, filled, isTooLong) = (1L, 0, false);
         while (true)

@@ -108,8 +108,10 @@ public sealed class Metadata : IAsyncDisposable
         try
         {
             var damage = new DatabaseDamage();
+            var journal = RefJournal.Open(layout);
+            JournalTail.Settle(session, journal, layout.Journal, time);
             return new Metadata(
-                new MetadataWriter(session, RefJournal.Open(layout), damage, time), new MetadataReaders(layout.Database, damage), damage, time);
+                new MetadataWriter(session, journal, damage, time), new MetadataReaders(layout.Database, damage), damage, time);
         }
         catch
         {

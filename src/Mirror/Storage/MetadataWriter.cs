@@ -82,6 +82,11 @@ internal sealed class MetadataWriter : IAsyncDisposable
 
         try
         {
+            if (changes.Count > 0)
+            {
+                _session.Execute("UPDATE journal SET length = $1", _journal.Length);
+            }
+
             _session.Execute("COMMIT");
         }
         catch when (changes.Count > 0)

@@ -36,6 +36,9 @@ internal sealed class RefJournal : IDisposable
 
     private RefJournal(SafeFileHandle file, long length) => (_file, _length) = (file, length);
 
+    /// <summary>In bytes.</summary>
+    public long Length => _length;
+
     /// <summary>Opens the journal at its end. A last line that a crash has torn was never acknowledged, and goes.</summary>
     public static RefJournal Open(StoreLayout layout)
     {

@@ -78,6 +78,12 @@ internal static class Schema
         UPDATE blobs SET used_at = unixepoch() * 1000;
         """;
 
+    private const string Journal = """
+        -- How much of the journal is in this database, in bytes; null where it is all. One row.
+        CREATE TABLE journal (length INTEGER) STRICT;
+        INSERT INTO journal VALUES (NULL);
+        """;
+
     /// <summary>A database of up to this many bytes is looked through whole at start: that costs some milliseconds.</summary>
     private const long SmallDatabase = 8 * 1024 * 1024;
 
@@ -119,6 +125,7 @@ internal static class Schema
             session.Execute(FromVersion3);
         }
 
+        session.Execute(Journal);
         session.Execute($"PRAGMA user_version = {Version}");
         session.Execute("COMMIT");
     }

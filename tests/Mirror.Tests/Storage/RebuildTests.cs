@@ -332,6 +332,37 @@ public sealed class RebuildTests
         Assert.False(File.Exists(new StoreLayout(folder.Path).BuildingDatabase));
     }
 
+    [Fact]
+    public async Task What_a_crash_left_in_the_journal_alone_is_not_there_after_a_rebuild_either()
+    {
+        using var folder = new TemporaryDirectory();
+        var repository = RepositoryName.Parse("app");
+        await using (var store = Store.Open(folder.Path, TimeProvider.System))
+        {
+            await PushAsync(store, repository, "keep");
+        }
+
+        var digest = TestImage.Create(seed: 1, layerSize: 100).Digest;
+        File.AppendAllLines(new StoreLayout(folder.Path).Journal, new[]
+        {
+            """{"at":"2026-01-02T03:04:05+00:00","op":"untag","registry":"","repository":"app","tag":"keep"}""",
+            $$"""{"at":"2026-01-02T03:04:05+00:00","op":"tag","registry":"","repository":"app","tag":"refused","digest":"{{digest}}"}""",
+            $$"""{"at":"2026-01-02T03:04:05+00:00","op":"unlink","registry":"","repository":"app","digest":"{{digest}}"}""",
+            $$"""{"at":"2026-01-02T03:04:05+00:00","op":"hold","registry":"docker.io","digest":"{{digest}}"}""",
+        }.Select(RefJournal.Line));
+        await using (Store.Open(folder.Path, TimeProvider.System))
+        {
+        }
+
+        var before = Dump(folder.Path);
+        Assert.Contains(before, line => line.StartsWith("tag  app keep ", StringComparison.Ordinal));
+        Assert.DoesNotContain(before, line => line.Contains("refused", StringComparison.Ordinal));
+
+        Assert.Empty(RebuiltWithoutDatabase(folder.Path));
+
+        Assert.Equal(before, Dump(folder.Path));
+    }
+
     /// <summary>The database is deleted and made again.</summary>
     /// <returns>What was left out.</returns>
     private static List<string> RebuiltWithoutDatabase(string path)
