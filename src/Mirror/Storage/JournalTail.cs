@@ -1,3 +1,5 @@
+using Microsoft.Data.Sqlite;
+
 namespace Mirror.Storage;
 
 /// <summary>
@@ -6,32 +8,46 @@ namespace Mirror.Storage;
 /// </summary>
 internal static class JournalTail
 {
-    /// <summary>Brings the journal to what the database says.</summary>
+    /// <summary>Brings the journal to what the database says. Where neither can be written, every later write says so, and the next start tries again.</summary>
     /// <param name="session">The database.</param>
     /// <param name="journal">The journal.</param>
     /// <param name="path">Its file.</param>
     /// <param name="time">The clock.</param>
-    /// <exception cref="IOException">The disk refused.</exception>
     public static void Settle(SqlSession session, RefJournal journal, string path, TimeProvider time)
     {
-        var known = session.FindOne<long?>("SELECT length FROM journal", row => row.IsDBNull(0) ? null : row.GetInt64(0)) ?? journal.Length;
-        if (known < journal.Length)
+        var known = session.FindOne<long?>("SELECT length FROM journal", row => row.IsDBNull(0) ? null : row.GetInt64(0));
+        if (known == journal.Length)
         {
-            var now = time.GetUtcNow();
-            var changes = JournalReader.Read(path, known)
-                .Select(line => line.Change)
-                .OfType<RefChange>()
-                .Select(change => FindState(session, change) is { } state ? state with { At = now } : null)
-                .OfType<RefChange>()
-                .Distinct()
-                .ToList();
-            if (changes.Count > 0)
-            {
-                journal.Append(changes);
-            }
+            return;
         }
 
-        session.Execute("UPDATE journal SET length = $1", journal.Length);
+        try
+        {
+            if (known < journal.Length)
+            {
+                TakeBack(session, journal, path, known.Value, time.GetUtcNow());
+            }
+
+            session.Execute("UPDATE journal SET length = $1", journal.Length);
+        }
+        catch (Exception e) when (e is SqliteException or IOException)
+        {
+        }
+    }
+
+    private static void TakeBack(SqlSession session, RefJournal journal, string path, long known, DateTimeOffset now)
+    {
+        var changes = JournalReader.Read(path, known)
+            .Select(line => line.Change)
+            .OfType<RefChange>()
+            .Select(change => FindState(session, change) is { } state ? state with { At = now } : null)
+            .OfType<RefChange>()
+            .Distinct()
+            .ToList();
+        if (changes.Count > 0)
+        {
+            journal.Append(changes);
+        }
     }
 
     /// <summary>What the database says of what a change is about; null where it is about nothing that is known.</summary>
