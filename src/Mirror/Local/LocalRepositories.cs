@@ -12,7 +12,9 @@ public abstract record PushAnswer
     }
 
     /// <summary>It is there, durably, under its digest and all its tags.</summary>
-    public sealed record Pushed(Manifest Manifest) : PushAnswer;
+    /// <param name="Digest">Its digest.</param>
+    /// <param name="Subject">What it refers to, if it does.</param>
+    public sealed record Pushed(Digest Digest, Digest? Subject) : PushAnswer;
 
     /// <summary>It can not be a manifest, or not the one that it was said to be; <paramref name="Why"/> is for people.</summary>
     public sealed record Invalid(string Why) : PushAnswer;
@@ -56,14 +58,23 @@ public sealed class LocalRepositories(Store store)
             return new PushAnswer.OtherDigest(manifest.Digest);
         }
 
-        store.Leases.Take(manifest.Digest);
-        var blob = FindKept(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, content.Span);
-        return await store.Metadata.Local.AddManifestAsync(repository, manifest, blob, tags) is { } lacking
-            ? new PushAnswer.Lacking(lacking)
-            : new PushAnswer.Pushed(manifest);
+        // The index is asked once more in the writer's transaction. Files are looked at here, where that holds nobody up.
+        var view = manifest.View();
+        var lacking = LocalRefs.FindLacking(view, wanted => FindOpenable(repository, wanted)?.Size);
+        if (lacking is null)
+        {
+            store.Leases.Take(manifest.Digest);
+            var blob = FindIntact(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, content.Span);
+            lacking = await store.Metadata.Local.AddManifestAsync(repository, manifest, view, blob, tags);
+        }
+
+        return lacking is not null ? new PushAnswer.Lacking(lacking) : new PushAnswer.Pushed(manifest.Digest, view.Subject?.Digest);
     }
 
-    /// <summary>Takes an uploaded blob into a repository. What is here already is not stored twice.</summary>
+    /// <summary>
+    /// Takes an uploaded blob into a repository. It takes the place of what is here already: these bytes are known to be right, and what the disk
+    /// has made of those is not.
+    /// </summary>
     /// <param name="turn">At an upload whose bytes have been verified.</param>
     /// <param name="repository">Where it was pushed to.</param>
     /// <param name="digest">The one that was verified.</param>
@@ -71,7 +82,7 @@ public sealed class LocalRepositories(Store store)
     public Task PushBlobAsync(UploadTurn turn, RepositoryName repository, Digest digest)
     {
         store.Leases.Take(digest);
-        return store.Metadata.Local.AddBlobAsync(repository, TakeKept(turn, digest) ?? turn.Publish());
+        return store.Metadata.Local.AddBlobAsync(repository, turn.Publish());
     }
 
     /// <summary>Gives a repository a blob that is in another one.</summary>
@@ -83,7 +94,7 @@ public sealed class LocalRepositories(Store store)
     {
         foreach (var source in sources)
         {
-            if (store.Metadata.FindLink(RepositoryKey.Local(source), digest) is { Blob: { } blob } && CanBeOpened(blob))
+            if (FindOpenable(source, digest) is { } blob)
             {
                 store.Leases.Take(digest);
                 await store.Metadata.Local.AddBlobAsync(target, blob);
@@ -94,22 +105,26 @@ public sealed class LocalRepositories(Store store)
         return false;
     }
 
-    private BlobRecord? TakeKept(UploadTurn turn, Digest digest)
+    private BlobRecord? FindOpenable(RepositoryName repository, Digest digest) =>
+        store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: { } blob } && store.Blobs.CanBeOpened(blob) ? blob : null;
+
+    /// <summary>A manifest that is here already, and that the disk has not changed.</summary>
+    private BlobRecord? FindIntact(Digest digest)
     {
-        var blob = FindKept(digest);
-        if (blob is not null)
+        if (store.Metadata.FindBlob(digest) is not { Size: <= Manifest.MaxSize } record)
         {
-            turn.Cancel();
+            return null;
         }
 
-        return blob;
-    }
-
-    private BlobRecord? FindKept(Digest digest) => store.Metadata.FindBlob(digest) is { } blob && CanBeOpened(blob) ? blob : null;
-
-    private bool CanBeOpened(BlobRecord blob)
-    {
-        using var published = store.Blobs.TryOpen(blob);
-        return published is not null;
+        try
+        {
+            using var blob = store.Blobs.TryOpen(record);
+            blob?.ReadWhole();
+            return blob is null ? null : record;
+        }
+        catch (BlobDamagedException)
+        {
+            return null;
+        }
     }
 }

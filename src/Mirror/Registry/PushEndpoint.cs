@@ -56,13 +56,13 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
     {
         switch (answer)
         {
-            case PushAnswer.Pushed(var manifest):
+            case PushAnswer.Pushed(var digest, var subject):
                 var headers = http.Response.Headers;
-                headers.Location = $"/v2/{repository}/manifests/{manifest.Digest}";
-                headers["Docker-Content-Digest"] = manifest.Digest.ToString();
-                if (manifest.View().Subject is { } subject)
+                headers.Location = $"/v2/{repository}/manifests/{digest}";
+                headers["Docker-Content-Digest"] = digest.ToString();
+                if (subject is not null)
                 {
-                    headers["OCI-Subject"] = subject.Digest.ToString();
+                    headers["OCI-Subject"] = subject.ToString();
                 }
 
                 if (reference.Digest is not null && tags.Count > 0)

@@ -148,7 +148,7 @@ internal sealed partial class RegistryApi(
         switch (doors.Find(entrance, route.Name))
         {
             case Place.Own(var name):
-                await AnswerAsync(http, route, new LocalRepository(name, store));
+                await AnswerAsync(http, route, new LocalRepository(name, store, cache.Blobs));
                 break;
 
             case Place.Elsewhere(var repository):
