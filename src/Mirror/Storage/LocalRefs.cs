@@ -196,7 +196,7 @@ public sealed class LocalRefs
         row => row.GetInt64(0),
         id, digest.ToString());
 
-    private static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
+    internal static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
     {
         if (view.Subject is not { } subject)
         {
