@@ -52,7 +52,7 @@ internal sealed class Doors
 
     /// <param name="doors">Every registry that may be pulled through, in the order of the configuration.</param>
     /// <param name="own">Names that are our own.</param>
-    /// <param name="isHere">Whether something was pushed to a name of our own.</param>
+    /// <param name="isHere">Whether a name of our own has something to be pulled.</param>
     public Doors(IReadOnlyList<Door> doors, IReadOnlyList<RepositoryPattern> own, Func<RepositoryName, bool> isHere)
     {
         _own = own;
@@ -93,7 +93,7 @@ internal sealed class Doors
     public Place? Find(ImageName image) => Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
 
     /// <summary>
-    /// What a request reads from, or null where it names no configured registry. A name of one segment is our own if something was pushed to it, and else
+    /// What a request reads from, or null where it names no configured registry. A name of one segment is our own while there is a manifest in it, and else
     /// the default registry's; a longer one that is our own is never anybody else's.
     /// </summary>
     public Place? Find(Entrance entrance, RepositoryName name)

@@ -38,6 +38,12 @@ public sealed class LocalRefs
     public bool Exists(RepositoryName repository) => _readers.Read(session => session.FindOne(
         $"SELECT EXISTS (SELECT 1 FROM links WHERE repository = {RepositoryId})", row => row.GetBoolean(0), repository.ToString()));
 
+    /// <summary>Whether a repository has a manifest: something to be pulled.</summary>
+    public bool HasManifests(RepositoryName repository) => _readers.Read(session => session.FindOne(
+        $"SELECT EXISTS (SELECT 1 FROM links WHERE repository = {RepositoryId} AND media_type IN ({Metadata.ManifestTypes}))",
+        row => row.GetBoolean(0),
+        repository.ToString()));
+
     /// <summary>Our own repositories that have some content.</summary>
     public IReadOnlyList<RepositoryName> FindHolders(Digest digest, int n) => _readers.Read(session => session.List(
         """
@@ -213,7 +219,7 @@ public sealed class LocalRefs
             manifest.Digest.ToString(),
             manifest.MediaType,
             manifest.Content.Length,
-            view.ArtifactType ?? view.Config?.MediaType,
+            string.IsNullOrEmpty(view.ArtifactType) ? view.Config?.MediaType : view.ArtifactType,
             JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
     }
 
