@@ -50,6 +50,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             access,
             _cache,
             store,
+            own,
             new BlobEndpoint(_cache.Blobs, store.Metadata.Uses, _metrics),
             new ManifestEndpoint(store.Metadata.Uses),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),

@@ -38,9 +38,10 @@ public sealed class LocalRepositories(Store store)
     /// <param name="contentType">As what it was sent.</param>
     /// <param name="expected">Its digest, if that was said.</param>
     /// <param name="tags">Point to it from then on.</param>
+    /// <param name="lender">What it lacks may be here as an upstream's.</param>
     /// <exception cref="IOException">The disk refused.</exception>
     public async Task<PushAnswer> PushManifestAsync(
-        RepositoryName repository, ReadOnlyMemory<byte> content, string? contentType, Digest? expected, IReadOnlyList<Tag> tags)
+        RepositoryName repository, ReadOnlyMemory<byte> content, string? contentType, Digest? expected, IReadOnlyList<Tag> tags, Lender? lender)
     {
         // JSON is UTF-8; a reader that is in no need of a text does not look at it.
         if (!Utf8.IsValid(content.Span))
@@ -58,9 +59,14 @@ public sealed class LocalRepositories(Store store)
             return new PushAnswer.OtherDigest(manifest.Digest);
         }
 
-        // The index is asked once more in the writer's transaction. Files are looked at here, where that holds nobody up.
         var view = manifest.View();
-        var lacking = LocalRefs.FindLacking(view, wanted => FindOpenable(repository, wanted)?.Size);
+        if (lender is not null)
+        {
+            await BorrowAsync(repository, view, lender);
+        }
+
+        // The index is asked once more in the writer's transaction. Files are looked at here, where that holds nobody up.
+        var lacking = FindLacking(repository, view);
         if (lacking is null)
         {
             store.Leases.Take(manifest.Digest);
@@ -105,13 +111,69 @@ public sealed class LocalRepositories(Store store)
         return false;
     }
 
+    /// <summary>Whether content of an upstream's repository is here, so that who pushes a manifest to the same name need not push it.</summary>
+    public bool CanLend(RepositoryKey upstream, Digest digest) => FindLent(upstream, digest) is not null;
+
+    /// <summary>
+    /// What a manifest lacks, and the client has left out because it is here. Of an index these are images as a whole; those that are not here as a
+    /// whole stay left out.
+    /// </summary>
+    private async Task BorrowAsync(RepositoryName repository, ManifestView view, Lender lender)
+    {
+        var blobs = new List<BlobRecord>();
+        foreach (var content in LocalRefs.ReferencesOf(view).Where(content => FindOpenable(repository, content.Digest) is null))
+        {
+            if (FindLent(lender.Repository, content.Digest) is not { Blob: { } blob } link || !await lender.MayRead(link.Descriptor))
+            {
+                continue;
+            }
+
+            store.Leases.Take(content.Digest);
+            if (!view.IsIndex)
+            {
+                blobs.Add(blob);
+            }
+            else if (!MediaTypes.IsIndex(link.Descriptor.MediaType) && TryRead(link, blob) is { } image)
+            {
+                await BorrowImageAsync(repository, image, blob, lender);
+            }
+        }
+
+        await Task.WhenAll(blobs.Select(blob => store.Metadata.Local.AddBlobAsync(repository, blob)));
+    }
+
+    private async Task BorrowImageAsync(RepositoryName repository, Manifest image, BlobRecord blob, Lender lender)
+    {
+        var view = image.View();
+        await BorrowAsync(repository, view, lender);
+        if (FindLacking(repository, view) is null)
+        {
+            await store.Metadata.Local.AddManifestAsync(repository, image, view, blob, tags: []);
+        }
+    }
+
+    private LackingReference? FindLacking(RepositoryName repository, ManifestView view) =>
+        LocalRefs.FindLacking(view, wanted => FindOpenable(repository, wanted)?.Size);
+
+    private Link? FindLent(RepositoryKey upstream, Digest digest) =>
+        store.Metadata.FindLink(upstream, digest) is { Held: true, Blob: { } blob } link && store.Blobs.CanBeOpened(blob) ? link : null;
+
+    private Manifest? TryRead(Link link, BlobRecord blob) =>
+        MediaTypes.IsManifest(link.Descriptor.MediaType)
+        && TryReadWhole(blob) is { } content
+        && Manifest.TryParse(content, link.Descriptor.MediaType, blob.Digest.Algorithm, out var manifest, out _)
+            ? manifest
+            : null;
+
     private BlobRecord? FindOpenable(RepositoryName repository, Digest digest) =>
         store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: { } blob } && store.Blobs.CanBeOpened(blob) ? blob : null;
 
     /// <summary>A manifest that is here already, and that the disk has not changed.</summary>
-    private BlobRecord? FindIntact(Digest digest)
+    private BlobRecord? FindIntact(Digest digest) => store.Metadata.FindBlob(digest) is { } blob && TryReadWhole(blob) is not null ? blob : null;
+
+    private byte[]? TryReadWhole(BlobRecord record)
     {
-        if (store.Metadata.FindBlob(digest) is not { Size: <= Manifest.MaxSize } record)
+        if (record.Size > Manifest.MaxSize)
         {
             return null;
         }
@@ -119,8 +181,7 @@ public sealed class LocalRepositories(Store store)
         try
         {
             using var blob = store.Blobs.TryOpen(record);
-            blob?.ReadWhole();
-            return blob is null ? null : record;
+            return blob?.ReadWhole();
         }
         catch (BlobDamagedException)
         {
