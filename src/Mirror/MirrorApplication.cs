@@ -37,7 +37,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var loops = new Loops();
         _cache = new PullThrough(
             configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
-        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.Exists);
+        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.HasManifests);
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
@@ -50,6 +50,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             access,
             _cache,
             store,
+            own,
             new BlobEndpoint(_cache.Blobs, store.Metadata.Uses, _metrics),
             new ManifestEndpoint(store.Metadata.Uses),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),

@@ -151,8 +151,8 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
     }
 
     /// <summary>
-    /// A block was not what it should be: the next who asks gets the blob from upstream again. Unless that has happened already, and this
-    /// reader still had the old file open.
+    /// A block was not what it should be: the blob is no longer here, and comes from upstream again for the next who asks, or from who pushes it.
+    /// Unless that has happened already, and this reader still had the old file open.
     /// </summary>
     public async Task ForgetDamagedAsync(BlobDamagedException damage)
     {
@@ -167,7 +167,11 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         using var published = store.TryOpen(record, out var isGone);
         try
         {
-            published?.ReadBlock(block, new byte[BlockChecksums.BlockSize]);
+            if (published?.Size > block * BlockChecksums.BlockSize)
+            {
+                published.ReadBlock(block, new byte[BlockChecksums.BlockSize]);
+            }
+
             return isGone;
         }
         catch (BlobDamagedException)
@@ -279,6 +283,6 @@ public sealed partial class BlobCache(CacheStore store, Downloads downloads, Mir
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The stored content of {Digest} is damaged or gone; it will be fetched again")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The stored content of {Digest} is damaged or gone; it has to be fetched or pushed again")]
     private partial void LogDamaged(Digest digest);
 }

@@ -44,7 +44,7 @@ public sealed record MirrorConfiguration
                 "local",
                 Kinds.RepositoryPattern,
                 [],
-                "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment that are not here. "
+                "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment while no image is there. "
                     + "Default: * (one segment) where there is a default registry, else ** (all)."),
             Registries = RegistryOptions.ReadAll(root, server.Listen),
             Access = root.ReadSection("access", AccessOptions.Read, "Who may do what."),

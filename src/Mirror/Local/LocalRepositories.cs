@@ -12,7 +12,9 @@ public abstract record PushAnswer
     }
 
     /// <summary>It is there, durably, under its digest and all its tags.</summary>
-    public sealed record Pushed(Manifest Manifest) : PushAnswer;
+    /// <param name="Digest">Its digest.</param>
+    /// <param name="Subject">What it refers to, if it does.</param>
+    public sealed record Pushed(Digest Digest, Digest? Subject) : PushAnswer;
 
     /// <summary>It can not be a manifest, or not the one that it was said to be; <paramref name="Why"/> is for people.</summary>
     public sealed record Invalid(string Why) : PushAnswer;
@@ -36,9 +38,10 @@ public sealed class LocalRepositories(Store store)
     /// <param name="contentType">As what it was sent.</param>
     /// <param name="expected">Its digest, if that was said.</param>
     /// <param name="tags">Point to it from then on.</param>
+    /// <param name="lender">What it lacks may be here as an upstream's.</param>
     /// <exception cref="IOException">The disk refused.</exception>
     public async Task<PushAnswer> PushManifestAsync(
-        RepositoryName repository, ReadOnlyMemory<byte> content, string? contentType, Digest? expected, IReadOnlyList<Tag> tags)
+        RepositoryName repository, ReadOnlyMemory<byte> content, string? contentType, Digest? expected, IReadOnlyList<Tag> tags, Lender? lender)
     {
         // JSON is UTF-8; a reader that is in no need of a text does not look at it.
         if (!Utf8.IsValid(content.Span))
@@ -56,14 +59,28 @@ public sealed class LocalRepositories(Store store)
             return new PushAnswer.OtherDigest(manifest.Digest);
         }
 
-        store.Leases.Take(manifest.Digest);
-        var blob = FindKept(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, content.Span);
-        return await store.Metadata.Local.AddManifestAsync(repository, manifest, blob, tags) is { } lacking
-            ? new PushAnswer.Lacking(lacking)
-            : new PushAnswer.Pushed(manifest);
+        var view = manifest.View();
+        if (lender is not null)
+        {
+            await BorrowAsync(repository, view, lender);
+        }
+
+        // The index is asked once more in the writer's transaction. Files are looked at here, where that holds nobody up.
+        var lacking = FindLacking(repository, view);
+        if (lacking is null)
+        {
+            store.Leases.Take(manifest.Digest);
+            var blob = FindIntact(manifest.Digest) ?? store.Blobs.Publish(manifest.Digest, content.Span);
+            lacking = await store.Metadata.Local.AddManifestAsync(repository, manifest, view, blob, tags);
+        }
+
+        return lacking is not null ? new PushAnswer.Lacking(lacking) : new PushAnswer.Pushed(manifest.Digest, view.Subject?.Digest);
     }
 
-    /// <summary>Takes an uploaded blob into a repository. What is here already is not stored twice.</summary>
+    /// <summary>
+    /// Takes an uploaded blob into a repository. It takes the place of what is here already: these bytes are known to be right, and what the disk
+    /// has made of those is not.
+    /// </summary>
     /// <param name="turn">At an upload whose bytes have been verified.</param>
     /// <param name="repository">Where it was pushed to.</param>
     /// <param name="digest">The one that was verified.</param>
@@ -71,7 +88,7 @@ public sealed class LocalRepositories(Store store)
     public Task PushBlobAsync(UploadTurn turn, RepositoryName repository, Digest digest)
     {
         store.Leases.Take(digest);
-        return store.Metadata.Local.AddBlobAsync(repository, TakeKept(turn, digest) ?? turn.Publish());
+        return store.Metadata.Local.AddBlobAsync(repository, turn.Publish());
     }
 
     /// <summary>Gives a repository a blob that is in another one.</summary>
@@ -83,7 +100,7 @@ public sealed class LocalRepositories(Store store)
     {
         foreach (var source in sources)
         {
-            if (store.Metadata.FindLink(RepositoryKey.Local(source), digest) is { Blob: { } blob } && CanBeOpened(blob))
+            if (FindOpenable(source, digest) is { } blob)
             {
                 store.Leases.Take(digest);
                 await store.Metadata.Local.AddBlobAsync(target, blob);
@@ -94,22 +111,81 @@ public sealed class LocalRepositories(Store store)
         return false;
     }
 
-    private BlobRecord? TakeKept(UploadTurn turn, Digest digest)
+    /// <summary>Whether content of an upstream's repository is here, so that who pushes a manifest to the same name need not push it.</summary>
+    public bool CanLend(RepositoryKey upstream, Digest digest) => FindLent(upstream, digest) is not null;
+
+    /// <summary>
+    /// What a manifest lacks, and the client has left out because it is here. Of an index these are images as a whole; those that are not here as a
+    /// whole stay left out.
+    /// </summary>
+    private async Task BorrowAsync(RepositoryName repository, ManifestView view, Lender lender)
     {
-        var blob = FindKept(digest);
-        if (blob is not null)
+        var blobs = new List<BlobRecord>();
+        foreach (var content in LocalRefs.ReferencesOf(view).Where(content => FindOpenable(repository, content.Digest) is null))
         {
-            turn.Cancel();
+            if (FindLent(lender.Repository, content.Digest) is not { Blob: { } blob } link || !await lender.MayRead(link.Descriptor))
+            {
+                continue;
+            }
+
+            store.Leases.Take(content.Digest);
+            if (!view.IsIndex)
+            {
+                blobs.Add(blob);
+            }
+            else if (!MediaTypes.IsIndex(link.Descriptor.MediaType) && TryRead(link, blob) is { } image)
+            {
+                await BorrowImageAsync(repository, image, blob, lender);
+            }
         }
 
-        return blob;
+        await Task.WhenAll(blobs.Select(blob => store.Metadata.Local.AddBlobAsync(repository, blob)));
     }
 
-    private BlobRecord? FindKept(Digest digest) => store.Metadata.FindBlob(digest) is { } blob && CanBeOpened(blob) ? blob : null;
-
-    private bool CanBeOpened(BlobRecord blob)
+    private async Task BorrowImageAsync(RepositoryName repository, Manifest image, BlobRecord blob, Lender lender)
     {
-        using var published = store.Blobs.TryOpen(blob);
-        return published is not null;
+        var view = image.View();
+        await BorrowAsync(repository, view, lender);
+        if (FindLacking(repository, view) is null)
+        {
+            await store.Metadata.Local.AddManifestAsync(repository, image, view, blob, tags: []);
+        }
+    }
+
+    private LackingReference? FindLacking(RepositoryName repository, ManifestView view) =>
+        LocalRefs.FindLacking(view, wanted => FindOpenable(repository, wanted)?.Size);
+
+    private Link? FindLent(RepositoryKey upstream, Digest digest) =>
+        store.Metadata.FindLink(upstream, digest) is { Held: true, Blob: { } blob } link && store.Blobs.CanBeOpened(blob) ? link : null;
+
+    private Manifest? TryRead(Link link, BlobRecord blob) =>
+        MediaTypes.IsManifest(link.Descriptor.MediaType)
+        && TryReadWhole(blob) is { } content
+        && Manifest.TryParse(content, link.Descriptor.MediaType, blob.Digest.Algorithm, out var manifest, out _)
+            ? manifest
+            : null;
+
+    private BlobRecord? FindOpenable(RepositoryName repository, Digest digest) =>
+        store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: { } blob } && store.Blobs.CanBeOpened(blob) ? blob : null;
+
+    /// <summary>A manifest that is here already, and that the disk has not changed.</summary>
+    private BlobRecord? FindIntact(Digest digest) => store.Metadata.FindBlob(digest) is { } blob && TryReadWhole(blob) is not null ? blob : null;
+
+    private byte[]? TryReadWhole(BlobRecord record)
+    {
+        if (record.Size > Manifest.MaxSize)
+        {
+            return null;
+        }
+
+        try
+        {
+            using var blob = store.Blobs.TryOpen(record);
+            return blob?.ReadWhole();
+        }
+        catch (BlobDamagedException)
+        {
+            return null;
+        }
     }
 }

@@ -52,7 +52,7 @@ internal sealed class Doors
 
     /// <param name="doors">Every registry that may be pulled through, in the order of the configuration.</param>
     /// <param name="own">Names that are our own.</param>
-    /// <param name="isHere">Whether something was pushed to a name of our own.</param>
+    /// <param name="isHere">Whether a name of our own has something to be pulled.</param>
     public Doors(IReadOnlyList<Door> doors, IReadOnlyList<RepositoryPattern> own, Func<RepositoryName, bool> isHere)
     {
         _own = own;
@@ -93,8 +93,8 @@ internal sealed class Doors
     public Place? Find(ImageName image) => Find(new Entrance(Prefix: null, Host: "", Namespace: image.Authority), image.Repository);
 
     /// <summary>
-    /// What a request reads from, or null where it names no configured registry. A name of one segment is our own if something was pushed to it, and else
-    /// the default registry's; a longer one that is our own is never anybody else's.
+    /// What a request reads from, or null where it names no configured registry. A name of one segment is our own while there is a manifest in it,
+    /// and else the default registry's; a longer one that is our own is never anybody else's.
     /// </summary>
     public Place? Find(Entrance entrance, RepositoryName name)
     {
@@ -108,7 +108,7 @@ internal sealed class Doors
             return null;
         }
 
-        return IsOwn(name) && (name.Components.Length > 1 || _default is null || _isHere(name)) ? new Place.Own(name)
+        return IsOwn(name) && (FindBehind(name) is null || _isHere(name)) ? new Place.Own(name)
             : FindInDefault(name) is { } repository ? new Place.Elsewhere(repository)
             : null;
     }
@@ -116,6 +116,9 @@ internal sealed class Doors
     /// <summary>The repository of our own that a request changes, or null where its name is another registry's.</summary>
     public RepositoryName? FindOwn(Entrance entrance, RepositoryName name) =>
         entrance.Namespace is null && FindNamed(entrance, name) is null && IsOwn(name) ? name : null;
+
+    /// <summary>What a name of our own means while there is no manifest in it, if that is the default registry's.</summary>
+    public UpstreamRepository? FindBehind(RepositoryName own) => own.Components.Length == 1 ? FindInDefault(own) : null;
 
     private bool IsOwn(RepositoryName name) => _own.Any(pattern => pattern.Matches(name.ToString()));
 

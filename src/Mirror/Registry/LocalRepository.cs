@@ -5,34 +5,46 @@ using Mirror.Storage;
 
 namespace Mirror.Registry;
 
-/// <summary>A repository of our own. What is not in it is nowhere else.</summary>
-internal sealed class LocalRepository(RepositoryName name, Store store) : IRepository
+/// <summary>
+/// A repository of our own. What is not in it is nowhere else. What the disk has lost or changed is an outage to who wants to read it; to who asks
+/// whether it is here it is not, so that clients push it again.
+/// </summary>
+internal sealed class LocalRepository(RepositoryName name, Store store, BlobCache blobs) : IRepository
 {
     private readonly RepositoryKey _key = RepositoryKey.Local(name);
 
     public Task<RemoteAnswer<BlobSize>> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
-        Task.FromResult<RemoteAnswer<BlobSize>>(Find(digest) is { Blob: { } blob } ? new BlobSize(blob.Size) : NoBlob());
+        Task.FromResult<RemoteAnswer<BlobSize>>(FindOpenable(digest) is { Blob: { } blob } ? new BlobSize(blob.Size) : NoBlob());
 
     public Task<RemoteAnswer<BlobSource>> OpenBlobAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (Find(digest) is not { Blob: { } blob })
-        {
-            return Task.FromResult<RemoteAnswer<BlobSource>>(NoBlob());
-        }
-
-        // It was pushed, and has not been deleted: that it is not there is no answer to a client.
-        var published = store.Blobs.TryOpen(blob) ?? throw new BlobDamagedException(digest, block: 0);
-        return Task.FromResult<RemoteAnswer<BlobSource>>(new BlobSource.OnDisk(published));
+        var link = store.Metadata.FindLink(_key, digest);
+        return Task.FromResult<RemoteAnswer<BlobSource>>(link is null ? NoBlob() : new BlobSource.OnDisk(Open(link)));
     }
 
-    /// <summary>Nobody else has it.</summary>
-    public Task<bool> TryReplaceAsync(BlobDamagedException damage) => Task.FromResult(false);
+    /// <summary>Nobody else has it, until somebody pushes it again.</summary>
+    public async Task<bool> TryReplaceAsync(BlobDamagedException damage)
+    {
+        await blobs.ForgetDamagedAsync(damage);
+        return false;
+    }
 
-    public Task<RemoteAnswer<Tagged<Manifest>>> GetManifestAsync(Reference reference, CancellationToken cancellationToken) =>
-        Task.FromResult(Read(reference));
+    public async Task<RemoteAnswer<Tagged<Manifest>>> GetManifestAsync(Reference reference, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Read(reference);
+        }
+        catch (BlobDamagedException damage)
+        {
+            await TryReplaceAsync(damage);
+            throw;
+        }
+    }
 
     public Task<RemoteAnswer<Tagged<Descriptor>>> HeadManifestAsync(Reference reference, CancellationToken cancellationToken) =>
-        Task.FromResult<RemoteAnswer<Tagged<Descriptor>>>(FindManifest(reference) is { } link
+        Task.FromResult<RemoteAnswer<Tagged<Descriptor>>>(
+            FindDigest(reference) is { } digest && FindOpenable(digest) is { } link && MediaTypes.IsManifest(link.Descriptor.MediaType)
             ? new Tagged<Descriptor>(link.Descriptor, Stale: false)
             : NoManifest());
 
@@ -57,33 +69,39 @@ internal sealed class LocalRepository(RepositoryName name, Store store) : IRepos
     private static RemoteFailure.Missing NoManifest() => new("the manifest was not pushed to this repository");
 
     /// <summary>A client is told what is found, and may refer to it.</summary>
-    private Link? Find(Digest digest)
+    private Link? FindOpenable(Digest digest)
     {
-        var link = store.Metadata.FindLink(_key, digest);
-        if (link?.Blob is not null)
+        if (store.Metadata.FindLink(_key, digest) is not { Blob: { } blob } link || !store.Blobs.CanBeOpened(blob))
         {
-            store.Leases.Take(digest);
+            return null;
         }
 
+        store.Leases.Take(digest);
         return link;
     }
 
-    private Link? FindManifest(Reference reference)
+    /// <summary>It was pushed, and has not been deleted: that it is not there is no answer to who wants to read it.</summary>
+    private PublishedBlob Open(Link link)
     {
-        var digest = reference.Tag is { } tag ? store.Metadata.FindTag(_key, tag)?.Digest : reference.Digest;
-        return digest is { } known && Find(known) is { Blob: not null } link && MediaTypes.IsManifest(link.Descriptor.MediaType) ? link : null;
+        var digest = link.Descriptor.Digest;
+        store.Leases.Take(digest);
+        return (link.Blob is { } blob ? store.Blobs.TryOpen(blob) : null) ?? throw new BlobDamagedException(digest, block: 0);
     }
+
+    private Digest? FindDigest(Reference reference) => reference.Tag is { } tag ? store.Metadata.FindTag(_key, tag)?.Digest : reference.Digest;
 
     private RemoteAnswer<Tagged<Manifest>> Read(Reference reference)
     {
-        if (FindManifest(reference) is not { Blob: { } record } link)
+        if (FindDigest(reference) is not { } digest
+            || store.Metadata.FindLink(_key, digest) is not { } link
+            || !MediaTypes.IsManifest(link.Descriptor.MediaType))
         {
             return NoManifest();
         }
 
-        using var blob = store.Blobs.TryOpen(record) ?? throw new BlobDamagedException(record.Digest, block: 0);
-        return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, record.Digest.Algorithm, out var manifest, out var fault)
+        using var blob = Open(link);
+        return Manifest.TryParse(blob.ReadWhole(), link.Descriptor.MediaType, digest.Algorithm, out var manifest, out var fault)
             ? new Tagged<Manifest>(manifest, Stale: false)
-            : throw new InvalidDataException($"what is stored as {record.Digest} is no manifest: {fault}");
+            : throw new InvalidDataException($"what is stored as {digest} is no manifest: {fault}");
     }
 }

@@ -11,7 +11,7 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
     /// <summary>Beside the one in the path.</summary>
     private const int MaxTags = 100;
 
-    public async Task PutManifestAsync(HttpContext http, RepositoryName repository, Reference reference)
+    public async Task PutManifestAsync(HttpContext http, RepositoryName repository, Reference reference, Lender? lender)
     {
         var tags = new List<Tag>(reference.Tag is { } named ? [named] : []);
         foreach (var text in http.Request.Query["tag"])
@@ -38,7 +38,8 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
         }
 
         var contentType = http.Request.ContentType;
-        await AnswerAsync(http, repository, reference, tags, await repositories.PushManifestAsync(repository, content, contentType, reference.Digest, tags));
+        var answer = await repositories.PushManifestAsync(repository, content, contentType, reference.Digest, tags, lender);
+        await AnswerAsync(http, repository, reference, tags, answer);
     }
 
     public async Task DeleteManifestAsync(HttpContext http, RepositoryName repository, Reference reference)
@@ -56,13 +57,13 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
     {
         switch (answer)
         {
-            case PushAnswer.Pushed(var manifest):
+            case PushAnswer.Pushed(var digest, var subject):
                 var headers = http.Response.Headers;
-                headers.Location = $"/v2/{repository}/manifests/{manifest.Digest}";
-                headers["Docker-Content-Digest"] = manifest.Digest.ToString();
-                if (manifest.View().Subject is { } subject)
+                headers.Location = $"/v2/{repository}/manifests/{digest}";
+                headers["Docker-Content-Digest"] = digest.ToString();
+                if (subject is not null)
                 {
-                    headers["OCI-Subject"] = subject.Digest.ToString();
+                    headers["OCI-Subject"] = subject.ToString();
                 }
 
                 if (reference.Digest is not null && tags.Count > 0)

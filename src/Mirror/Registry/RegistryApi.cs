@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Configuration;
+using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Storage;
 
@@ -22,6 +23,7 @@ internal sealed partial class RegistryApi(
     ReadAccess access,
     PullThrough cache,
     Store store,
+    LocalRepositories repositories,
     BlobEndpoint blobs,
     ManifestEndpoint manifests,
     UploadEndpoint uploads,
@@ -149,7 +151,11 @@ internal sealed partial class RegistryApi(
         switch (doors.Find(entrance, route.Name))
         {
             case Place.Own(var name):
-                await AnswerAsync(http, route, new LocalRepository(name, store));
+                await AnswerAsync(http, route, new LocalRepository(name, store, cache.Blobs));
+                break;
+
+            case Place.Elsewhere(var upstream) when FindPushedTo(http, entrance, route, upstream) is { } name:
+                await AnswerAsync(http, route, new LocalRepository(name, store, cache.Blobs));
                 break;
 
             case Place.Elsewhere(var repository):
@@ -168,6 +174,29 @@ internal sealed partial class RegistryApi(
                 break;
         }
     }
+
+    /// <summary>
+    /// Where an image of our own is just being pushed, its name is still upstream's, but not for its blobs: those that were pushed are there. Who may
+    /// push asks by HEAD which need not be, and what is here of upstream's need not (<see cref="Lender"/>). Upstream is not asked: what it alone has
+    /// is to be pushed, and it may be down.
+    /// </summary>
+    private RepositoryName? FindPushedTo(HttpContext http, Entrance entrance, Route.InRepository route, UpstreamRepository upstream) =>
+        route is Route.Blob(_, var digest)
+        && doors.FindOwn(entrance, route.Name) is { } name
+        && (store.Metadata.FindLink(RepositoryKey.Local(name), digest) is not null
+            || (HttpMethods.IsHead(http.Request.Method) && permissions.Allow(Rights.Push) && !repositories.CanLend(upstream.Key, digest)))
+            ? name
+            : null;
+
+    private Lender? FindLender(HttpContext http, RepositoryName name) => doors.FindBehind(name) is not { } upstream
+        ? null
+        : new Lender(upstream.Key, async content =>
+        {
+            RepositoryContent wanted = MediaTypes.IsManifest(content.MediaType)
+                ? new RepositoryContent.OfManifest(content.Digest)
+                : new RepositoryContent.OfBlob(content.Digest);
+            return await access.FindRefusalAsync(http, upstream, wanted) is null;
+        });
 
     private Task AnswerAsync(HttpContext http, Route.InRepository route, IRepository repository)
     {
@@ -199,7 +228,8 @@ internal sealed partial class RegistryApi(
             Route.Upload(_, var id) when HttpMethods.IsPatch(method) => uploads.AppendAsync(http, name, id),
             Route.Upload(_, var id) when HttpMethods.IsPut(method) => uploads.FinishAsync(http, name, id),
             Route.Upload(_, var id) => uploads.CancelAsync(http, name, id),
-            Route.Manifest(_, var reference) when HttpMethods.IsPut(method) => pushes.PutManifestAsync(http, name, reference),
+            Route.Manifest(_, var reference) when HttpMethods.IsPut(method) =>
+                pushes.PutManifestAsync(http, name, reference, FindLender(http, name)),
             Route.Manifest(_, var reference) => pushes.DeleteManifestAsync(http, name, reference),
             Route.Blob(_, var digest) => pushes.DeleteBlobAsync(http, name, digest),
             _ => throw new UnreachableException(),

@@ -69,6 +69,15 @@ public sealed class BlobStore(StoreLayout layout)
         return null;
     }
 
+    /// <summary>Whether a published blob can be opened; what is in it is not looked at.</summary>
+    /// <exception cref="IOException">It could not be looked at; nothing is said about the file.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public bool CanBeOpened(BlobRecord record)
+    {
+        using var published = TryOpen(record);
+        return published is not null;
+    }
+
     /// <summary>
     /// Removes what is left staged and in nobody's use: what no later attempt can go on with at once, the rest a week after the last bytes came.
     /// </summary>

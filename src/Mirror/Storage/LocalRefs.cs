@@ -38,6 +38,12 @@ public sealed class LocalRefs
     public bool Exists(RepositoryName repository) => _readers.Read(session => session.FindOne(
         $"SELECT EXISTS (SELECT 1 FROM links WHERE repository = {RepositoryId})", row => row.GetBoolean(0), repository.ToString()));
 
+    /// <summary>Whether a repository has a manifest: something to be pulled.</summary>
+    public bool HasManifests(RepositoryName repository) => _readers.Read(session => session.FindOne(
+        $"SELECT EXISTS (SELECT 1 FROM links WHERE repository = {RepositoryId} AND media_type IN ({Metadata.ManifestTypes}))",
+        row => row.GetBoolean(0),
+        repository.ToString()));
+
     /// <summary>Our own repositories that have some content.</summary>
     public IReadOnlyList<RepositoryName> FindHolders(Digest digest, int n) => _readers.Read(session => session.List(
         """
@@ -61,19 +67,19 @@ public sealed class LocalRefs
     /// </summary>
     /// <param name="repository">Where it was pushed to.</param>
     /// <param name="manifest">The manifest.</param>
+    /// <param name="view">What it says.</param>
     /// <param name="blob">Its published bytes.</param>
     /// <param name="tags">Point to it from now on.</param>
     /// <returns>What is lacking: none of it was done then.</returns>
     public async Task<LackingReference?> AddManifestAsync(
-        RepositoryName repository, Manifest manifest, BlobRecord blob, IReadOnlyList<Tag> tags)
+        RepositoryName repository, Manifest manifest, ManifestView view, BlobRecord blob, IReadOnlyList<Tag> tags)
     {
-        var view = manifest.View();
         LackingReference? lacking = null;
         await _writer.WriteAsync(write =>
         {
             var key = RepositoryKey.Local(repository);
             var id = write.GetId(key);
-            lacking = FindLacking(write.Session, id, view);
+            lacking = FindLacking(view, digest => FindSize(write.Session, id, digest));
             if (lacking is not null)
             {
                 return;
@@ -169,14 +175,14 @@ public sealed class LocalRefs
         return (items, more);
     });
 
-    private static LackingReference? FindLacking(SqlSession session, long id, ManifestView view)
+    /// <summary>What has to be in a repository before a manifest is, and is not.</summary>
+    /// <param name="view">What the manifest says.</param>
+    /// <param name="findSize">The size of what is in the repository, in bytes.</param>
+    internal static LackingReference? FindLacking(ManifestView view, Func<Digest, long?> findSize)
     {
-        foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
+        foreach (var content in ReferencesOf(view))
         {
-            var size = session.FindOne<long?>(
-                "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest WHERE l.repository = $1 AND l.digest = $2",
-                row => row.GetInt64(0),
-                id, content.Digest.ToString());
+            var size = findSize(content.Digest);
             if (size != content.Size && !(size is null && view.IsIndex))
             {
                 return new LackingReference(content, IsThere: size is not null);
@@ -185,6 +191,16 @@ public sealed class LocalRefs
 
         return null;
     }
+
+    /// <summary>What a manifest refers to, each once, but for layers that no registry has.</summary>
+    internal static IEnumerable<Descriptor> ReferencesOf(ManifestView view) => view.Children.Concat(view.Blobs)
+        .Where(content => !MediaTypes.IsForeignLayer(content.MediaType))
+        .DistinctBy(content => (content.Digest, content.Size));
+
+    private static long? FindSize(SqlSession session, long id, Digest digest) => session.FindOne<long?>(
+        "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest WHERE l.repository = $1 AND l.digest = $2",
+        row => row.GetInt64(0),
+        id, digest.ToString());
 
     internal static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
     {
@@ -203,7 +219,7 @@ public sealed class LocalRefs
             manifest.Digest.ToString(),
             manifest.MediaType,
             manifest.Content.Length,
-            view.ArtifactType ?? view.Config?.MediaType,
+            string.IsNullOrEmpty(view.ArtifactType) ? view.Config?.MediaType : view.ArtifactType,
             JsonSerializer.Serialize(new Dictionary<string, string>(view.Annotations), AnnotationsJson.Default.DictionaryStringString));
     }
 

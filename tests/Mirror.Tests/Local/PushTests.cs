@@ -189,6 +189,21 @@ public sealed class PushTests
         Assert.Empty(Manifests(none));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    public async Task What_does_not_say_its_kind_is_listed_as_its_configs(string? artifactType)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushBlobAsync(Repository, EmptyConfig);
+        var subject = new Descriptor(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size);
+        await registry.PutManifestAsync(Repository, Artifact(new { }, subject, filler: "", artifactType), "1.0");
+
+        var listed = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}?artifactType=application/vnd.oci.empty.v1%2Bjson");
+
+        Assert.Single(Manifests(listed));
+    }
+
     [Fact]
     public async Task A_blob_is_not_deleted_as_if_it_were_a_manifest()
     {
@@ -305,18 +320,22 @@ public sealed class PushTests
         }
     }
 
-    private static TestBlob Artifact(object annotations, Descriptor? subject, string filler, string artifactType = "application/x.test")
+    private static TestBlob Artifact(object annotations, Descriptor? subject, string filler, string? artifactType = "application/x.test")
     {
         var manifest = new Dictionary<string, object>
         {
             ["schemaVersion"] = 2,
             ["mediaType"] = MediaTypes.OciManifest,
-            ["artifactType"] = artifactType,
             ["config"] = Json(new Descriptor("application/vnd.oci.empty.v1+json", EmptyConfig.Digest, EmptyConfig.Size)),
             ["layers"] = Array.Empty<object>(),
             ["annotations"] = annotations,
             ["filler"] = filler,
         };
+        if (artifactType is not null)
+        {
+            manifest["artifactType"] = artifactType;
+        }
+
         if (subject is not null)
         {
             manifest["subject"] = Json(subject);

@@ -52,7 +52,8 @@ internal sealed class RandomHistory(Store store, Random random)
             await store.Metadata.Local.AddBlobAsync(repository, Publish(blob));
         }
 
-        Assert.Null(await store.Metadata.Local.AddManifestAsync(repository, Parsed(image), Publish(image.Manifest), tags));
+        Assert.Null(await store.Metadata.Local.AddManifestAsync(
+            repository, Parsed(image), Parsed(image).View(), Publish(image.Manifest), tags));
     }
 
     private BlobRecord Publish(TestBlob blob) => store.Blobs.Publish(blob.Digest, blob.Content.Span);

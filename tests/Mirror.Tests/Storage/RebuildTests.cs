@@ -126,7 +126,8 @@ public sealed class RebuildTests
         Assert.Contains($"app@{damaged.Layer.Digest} was pushed here, and its file is gone or damaged", leftOut);
         Assert.Contains($"app@{headless.Digest} was pushed here, and its file is gone or damaged", leftOut);
         Assert.Contains($"app:headless points to {headless.Digest}, whose file is gone or damaged", leftOut);
-        Assert.Equal(404, (await own.SendAsync("GET", $"/v2/app/blobs/{damaged.Layer.Digest}")).Status);
+        Assert.Equal(503, (await own.SendAsync("GET", $"/v2/app/blobs/{damaged.Layer.Digest}")).Status);
+        Assert.Equal(404, (await own.SendAsync("HEAD", $"/v2/app/blobs/{damaged.Layer.Digest}")).Status);
         Assert.Equal(404, (await own.SendAsync("GET", "/v2/app/manifests/headless")).Status);
         await own.GetExactlyAsync("/v2/app/manifests/whole", whole.Manifest);
 
@@ -410,8 +411,9 @@ public sealed class RebuildTests
             await store.Metadata.Local.AddBlobAsync(repository, store.Blobs.Publish(blob.Digest, blob.Content.Span));
         }
 
+        var manifest = RandomHistory.Parsed(image);
         await store.Metadata.Local.AddManifestAsync(
-            repository, RandomHistory.Parsed(image), store.Blobs.Publish(image.Digest, image.Manifest.Content.Span), [Tag.Parse(tag)]);
+            repository, manifest, manifest.View(), store.Blobs.Publish(image.Digest, image.Manifest.Content.Span), [Tag.Parse(tag)]);
         return image.Digest;
     }
 
