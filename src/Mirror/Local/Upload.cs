@@ -200,16 +200,24 @@ public sealed class UploadTurn : IDisposable
         }
     }
 
-    /// <summary>Whether all that was received has a digest; nothing is appended any more if so.</summary>
+    /// <summary>Whether all that was received has a digest.</summary>
     public bool Verify(Digest digest) => _upload.Staged.Verify(digest);
 
     /// <summary>Publishes what has been verified, and ends the upload.</summary>
-    /// <exception cref="IOException">The disk refused.</exception>
+    /// <exception cref="IOException">The disk refused. The upload goes on where it stood, unless its file is published already.</exception>
     public BlobRecord Publish()
     {
-        var blob = _upload.Staged.Publish();
-        _upload.End(keepsFile: true);
-        return blob;
+        try
+        {
+            return _upload.Staged.Publish();
+        }
+        finally
+        {
+            if (_upload.Staged.IsPublished)
+            {
+                _upload.End(keepsFile: true);
+            }
+        }
     }
 
     /// <summary>Ends the upload, and nothing stays of it.</summary>

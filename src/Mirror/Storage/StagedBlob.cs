@@ -39,6 +39,9 @@ public sealed class StagedBlob : IDisposable
     /// <summary>How many bytes were appended.</summary>
     public long Length { get; private set; }
 
+    /// <summary>Whether it is where readers find it: nothing may be appended any more.</summary>
+    public bool IsPublished { get; private set; }
+
     /// <summary>For readers behind the writer. It stays good after publishing; closing it is for who disposes this.</summary>
     public SafeFileHandle Handle => _file.SafeFileHandle;
 
@@ -75,7 +78,7 @@ public sealed class StagedBlob : IDisposable
         _leaves = true;
     }
 
-    /// <summary>Whether all that was appended has this digest. Called at the end; nothing is appended any more.</summary>
+    /// <summary>Whether all that was appended has this digest. Asked again before each attempt at publishing.</summary>
     public bool Verify(Digest expected)
     {
         _verified = DigestAs(expected.Algorithm) == expected ? expected : null;
@@ -101,6 +104,7 @@ public sealed class StagedBlob : IDisposable
         Durability.CreateFolder(folder);
         File.Move(_path, _layout.Blob(digest), overwrite: true);
         _leaves = true;
+        IsPublished = true;
         Durability.FlushFolder(folder);
         return new BlobRecord(digest, Length, _checksums.Finish());
     }

@@ -1,4 +1,5 @@
 using Mirror.Oci;
+using Mirror.Storage;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Local;
@@ -243,6 +244,25 @@ public sealed class UploadTests
 
         Assert.Equal(201, rest.Status);
         await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task An_upload_that_the_disk_refused_to_publish_is_finished_when_it_no_longer_does()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var inTheWay = Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!;
+        await File.WriteAllTextAsync(inTheWay, "where the folder should be");
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+
+        var refused = await registry.SendAsync("PUT", put);
+        File.Delete(inTheWay);
+        var ended = await registry.SendAsync("PUT", put);
+
+        Assert.Equal((503, 201), (refused.Status, ended.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+        Assert.Equal(0, registry.Mirror.Staged());
     }
 
     [Fact]
