@@ -95,13 +95,13 @@ public sealed class StagedBlob : IDisposable
         }
 
         RandomAccess.FlushToDisk(Handle);
+        var folder = _layout.BlobFolder(digest);
+        Durability.CreateFolder(folder);
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(Handle, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         }
 
-        var folder = _layout.BlobFolder(digest);
-        Durability.CreateFolder(folder);
         File.Move(_path, _layout.Blob(digest), overwrite: true);
         _leaves = true;
         IsPublished = true;
@@ -146,7 +146,13 @@ public sealed class StagedBlob : IDisposable
         };
         if (!OperatingSystem.IsWindows())
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            var owners = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            options.UnixCreateMode = owners;
+            if (File.Exists(path))
+            {
+                // It is read-only already where a crash or the disk came in between while it was published.
+                File.SetUnixFileMode(path, owners);
+            }
         }
 
         return new FileStream(path, options);

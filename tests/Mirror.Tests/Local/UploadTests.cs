@@ -266,6 +266,23 @@ public sealed class UploadTests
     }
 
     [Fact]
+    public async Task An_upload_that_a_crash_left_read_only_is_its_owners_to_write_again_and_goes_on()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged")));
+        await registry.Mirror.RestartAsync(() => File.SetUnixFileMode(staged, UnixFileMode.UserRead | UnixFileMode.GroupRead));
+
+        var next = await ChunkAsync(registry, "PATCH", location, 2000, 4000);
+        var mode = File.GetUnixFileMode(staged);
+        var last = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 4000, 5000);
+
+        Assert.Equal((202, UnixFileMode.UserRead | UnixFileMode.UserWrite, 201), (next.Status, mode, last.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
     public async Task An_upload_of_one_repository_is_none_of_another()
     {
         await using var registry = await OwnRegistry.StartAsync();
