@@ -94,6 +94,8 @@ public sealed class StagedBlob : IDisposable
             throw new InvalidOperationException("Only verified bytes are published.");
         }
 
+        // A write that the disk refused may have left some of its bytes.
+        RandomAccess.SetLength(Handle, Length);
         RandomAccess.FlushToDisk(Handle);
         var folder = _layout.BlobFolder(digest);
         Durability.CreateFolder(folder);

@@ -283,6 +283,24 @@ public sealed class UploadTests
     }
 
     [Fact]
+    public async Task What_a_write_that_the_disk_refused_has_left_behind_the_end_is_not_published()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged")));
+        await using (var torn = new FileStream(staged, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+        {
+            await torn.WriteAsync(new byte[700]);
+        }
+
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"));
+
+        Assert.Equal(201, ended.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
     public async Task An_upload_of_one_repository_is_none_of_another()
     {
         await using var registry = await OwnRegistry.StartAsync();
