@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace Mirror.Storage;
 
 /// <summary>
-/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it.
+/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it, and its
+/// own rename copies where it can not rename.
 /// </summary>
 internal static partial class Durability
 {
@@ -31,6 +32,20 @@ internal static partial class Durability
         }
     }
 
+    /// <summary>Puts a file in the place of another, at once or not at all: never by copying it to another disk.</summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public static void Rename(string from, string to)
+    {
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS())
+        {
+            File.Move(from, to, overwrite: true);
+        }
+        else if (RenameFile(from, to) != 0)
+        {
+            throw Failure($"{from} could not be renamed to {to}");
+        }
+    }
+
     /// <exception cref="IOException">The folder could not be flushed.</exception>
     public static void FlushFolder(string path)
     {
@@ -42,14 +57,14 @@ internal static partial class Durability
         var descriptor = Open(path, ReadOnly);
         if (descriptor < 0)
         {
-            throw Failure(path);
+            throw NotFlushed(path);
         }
 
         try
         {
             if (Flush(descriptor) != 0)
             {
-                throw Failure(path);
+                throw NotFlushed(path);
             }
         }
         finally
@@ -58,12 +73,17 @@ internal static partial class Durability
         }
     }
 
-    private static IOException Failure(string path) =>
-        new($"The folder {path} could not be flushed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+    private static IOException NotFlushed(string path) => Failure($"the folder {path} could not be flushed");
+
+    private static IOException Failure(string what) => new($"{what}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int RenameFile(string from, string to);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -104,7 +104,7 @@ public sealed class StagedBlob : IDisposable
             File.SetUnixFileMode(Handle, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         }
 
-        File.Move(_path, _layout.Blob(digest), overwrite: true);
+        Durability.Rename(_path, _layout.Blob(digest));
         _leaves = true;
         IsPublished = true;
         Durability.FlushFolder(folder);

@@ -44,6 +44,7 @@ public sealed class Store : IAsyncDisposable
         var held = StoreLock.Take(layout);
         try
         {
+            RefuseSeveralDisks(layout);
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
             return new Store(layout, held, blobs, Metadata.Open(layout, time), new Leases(time));
@@ -97,6 +98,22 @@ public sealed class Store : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Between two disks, or two mounts of one, content would have to be copied, and would be visible by half.</summary>
+    private static void RefuseSeveralDisks(StoreLayout layout)
+    {
+        try
+        {
+            layout.TryRename();
+        }
+        catch (IOException e)
+        {
+            throw new StoreException(
+                $"the data directory {layout.Root} can not be used: its folders staged and blobs have to be on one file system, and files can not be"
+                + $" renamed from one into the other ({e.Message})",
+                e);
         }
     }
 

@@ -1,6 +1,7 @@
 using Mirror.Oci;
 using Mirror.Storage;
 using Mirror.Testing;
+using Mirror.Tests.Storage;
 
 namespace Mirror.Tests.Local;
 
@@ -297,6 +298,27 @@ public sealed class UploadTests
         var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"));
 
         Assert.Equal(201, ended.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [SecondDiskFact]
+    public async Task What_can_not_be_renamed_into_its_place_is_not_copied_there()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        using var other = new SecondDisk();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var folder = Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!;
+        File.CreateSymbolicLink(folder, other.Path);
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+
+        var refused = await registry.SendAsync("PUT", put);
+        var copied = Directory.GetFiles(other.Path);
+        File.Delete(folder);
+        var ended = await registry.SendAsync("PUT", put);
+
+        Assert.Equal((503, 201), (refused.Status, ended.Status));
+        Assert.Empty(copied);
         await registry.GetExactlyAsync(BlobPath, Blob);
     }
 
