@@ -11,15 +11,17 @@ namespace Mirror.Local;
 /// <param name="id">Names it.</param>
 /// <param name="repository">Where the blob is pushed to.</param>
 /// <param name="client">Whose address it counts for.</param>
+/// <param name="staged">Its file, where that is open.</param>
 /// <param name="length">How much there is of it, in bytes.</param>
-/// <param name="open">Opens the staged file, which may have been closed meanwhile.</param>
+/// <param name="resume">Opens the staged file, which may have been closed meanwhile, or may have gone.</param>
 /// <param name="time">The clock.</param>
-public sealed class Upload(UploadId id, RepositoryName repository, string client, long length, Func<StagedBlob> open, TimeProvider time) : IDisposable
+public sealed class Upload(
+    UploadId id, RepositoryName repository, string client, StagedBlob? staged, long length, Func<StagedBlob?> resume, TimeProvider time) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _turns = new(1, 1);
     private CancellationTokenSource? _current;
-    private StagedBlob? _staged;
+    private StagedBlob? _staged = staged;
     private long _length = length;
     private DateTimeOffset _usedAt = time.GetUtcNow();
 
@@ -44,7 +46,7 @@ public sealed class Upload(UploadId id, RepositoryName repository, string client
         }
     }
 
-    /// <summary>Whether it has ended: the blob is there, or nobody wants it any more.</summary>
+    /// <summary>Whether it has ended: the blob is there, or nobody wants it any more, or who finds it again gets another object for it.</summary>
     public bool IsOver { get; private set; }
 
     /// <summary>
@@ -74,7 +76,8 @@ public sealed class Upload(UploadId id, RepositoryName repository, string client
 
         try
         {
-            _staged ??= IsOver ? null : open();
+            _staged ??= IsOver ? null : resume();
+            IsOver = _staged is null;
             Volatile.Write(ref _length, _staged?.Length ?? 0);
             return new UploadTurn(this, mine);
         }

@@ -19,6 +19,7 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     private readonly ConcurrentDictionary<UploadId, Upload> _known = new();
 
     /// <returns>Null where the client has too many in progress.</returns>
+    /// <exception cref="IOException">The disk refused.</exception>
     /// <param name="repository">Where the blob is pushed to.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
     /// <param name="client">The client's address.</param>
@@ -30,9 +31,8 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
             return null;
         }
 
-        var upload = New(repository, UploadId.New(), algorithm, client, length: 0);
-        _known[upload.Id] = upload;
-        return upload;
+        var id = UploadId.New();
+        return _known[id] = New(repository, id, algorithm, client, blobs.BeginUpload(repository, id, algorithm), length: 0);
     }
 
     /// <summary>An upload in progress, which may have been begun before this process.</summary>
@@ -62,9 +62,9 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
 
     private Upload? FindAny(RepositoryName repository, UploadId id, string client) =>
         _known.TryGetValue(id, out var upload) ? upload
-            : blobs.FindUpload(repository, id) is { } length ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, length))
+            : blobs.FindUpload(repository, id) is { } length ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, staged: null, length))
             : null;
 
-    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, long length) =>
-        new(id, repository, client, length, () => blobs.StageUpload(repository, id, algorithm), time);
+    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, StagedBlob? staged, long length) =>
+        new(id, repository, client, staged, length, () => blobs.TryResumeUpload(repository, id, algorithm), time);
 }

@@ -24,14 +24,15 @@ public sealed class StagedBlob : IDisposable
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
+    /// <param name="mode">Whether the file may be there already, or has to be.</param>
     /// <param name="closed">Called once, when the file is no longer in use.</param>
-    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm, Action closed)
+    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm, FileMode mode, Action closed)
     {
         _layout = layout;
         _path = path;
         _algorithm = algorithm;
         _hash = Digest.Start(algorithm);
-        _file = Open(path);
+        _file = Open(path, mode);
         ReadFrom(0, Count);
         _closed = closed;
     }
@@ -137,11 +138,11 @@ public sealed class StagedBlob : IDisposable
     }
 
     /// <summary>Its owner's alone: what is not published is for nobody.</summary>
-    private static FileStream Open(string path)
+    private static FileStream Open(string path, FileMode mode)
     {
         var options = new FileStreamOptions
         {
-            Mode = FileMode.OpenOrCreate,
+            Mode = mode,
             Access = FileAccess.ReadWrite,
             Share = FileShare.ReadWrite | FileShare.Delete,
             BufferSize = 0,
@@ -149,7 +150,11 @@ public sealed class StagedBlob : IDisposable
         if (!OperatingSystem.IsWindows())
         {
             var owners = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            options.UnixCreateMode = owners;
+            if (mode != FileMode.Open)
+            {
+                options.UnixCreateMode = owners;
+            }
+
             if (File.Exists(path))
             {
                 // It is read-only already where a crash or the disk came in between while it was published.

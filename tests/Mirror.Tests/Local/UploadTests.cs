@@ -322,6 +322,50 @@ public sealed class UploadTests
         await registry.GetExactlyAsync(BlobPath, Blob);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_upload_without_any_bytes_yet_goes_on_after_a_restart_or_a_rest(bool restart)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        if (restart)
+        {
+            await registry.Mirror.RestartAsync();
+        }
+        else
+        {
+            registry.Mirror.Time.Advance(TimeSpan.FromMinutes(11));
+            await registry.BeginAsync("team/other");
+        }
+
+        var status = await registry.SendAsync("GET", location);
+        var all = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 0, 5000);
+
+        Assert.Equal((204, "0-0", 201), (status.Status, status.Header("Range"), all.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Theory]
+    [InlineData("PATCH")]
+    [InlineData("PUT")]
+    [InlineData("DELETE")]
+    public async Task An_upload_whose_file_has_gone_is_unknown_and_does_not_begin_again(string method)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        await registry.Mirror.RestartAsync();
+        Assert.Equal(204, (await registry.SendAsync("GET", location)).Status);
+        File.Delete(Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged"))));
+
+        var answer = await registry.SendAsync(method, OwnRegistry.With(location, $"digest={Blob.Digest}"), Blob.Content);
+
+        Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (answer.Status, answer.Error));
+        Assert.Equal(404, (await registry.SendAsync("GET", location)).Status);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
     [Fact]
     public async Task An_upload_of_one_repository_is_none_of_another()
     {
