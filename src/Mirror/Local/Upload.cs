@@ -89,18 +89,30 @@ public sealed class Upload(
     }
 
     /// <summary>Closes the file of an upload that nobody is using; who finds the upload again gets another object for it.</summary>
-    /// <returns>Whether it was closed: not while somebody has a turn.</returns>
-    public bool TryRest()
+    /// <param name="unusedSince">Somebody is, who has used it later than then.</param>
+    /// <returns>Whether it was closed: not while somebody has a turn, or where it is over anyway.</returns>
+    public bool TryRest(DateTimeOffset unusedSince)
     {
         if (!_turns.Wait(0))
         {
             return false;
         }
 
-        CloseAndKeep();
-        IsOver = true;
-        _turns.Release();
-        return true;
+        try
+        {
+            if (IsOver || UsedAt > unusedSince)
+            {
+                return false;
+            }
+
+            CloseAndKeep();
+            IsOver = true;
+            return true;
+        }
+        finally
+        {
+            _turns.Release();
+        }
     }
 
     /// <summary>The mirror is stopping: what was received stays for the next start.</summary>

@@ -36,19 +36,33 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     }
 
     /// <summary>An upload in progress, which may have been begun before this process.</summary>
-    public Upload? Find(RepositoryName repository, UploadId id, string client) =>
-        FindAny(repository, id, client) is { IsOver: false } upload && upload.Repository == repository ? upload : null;
+    public Upload? Find(RepositoryName repository, UploadId id, string client)
+    {
+        if (_known.TryGetValue(id, out var known))
+        {
+            if (!known.IsOver)
+            {
+                return known.Repository == repository ? known : null;
+            }
 
-    /// <summary>An upload has ended.</summary>
-    public void Forget(Upload upload) => _known.TryRemove(upload.Id, out _);
+            Forget(known);
+        }
+
+        return blobs.FindUpload(repository, id) is { } length
+            ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, staged: null, length))
+            : null;
+    }
+
+    /// <summary>An upload is over. If another object is known for the same one by now, that stays.</summary>
+    public void Forget(Upload upload) => _known.TryRemove(KeyValuePair.Create(upload.Id, upload));
 
     /// <summary>Closes the files of those that nobody is using.</summary>
     public void LetRest()
     {
-        var now = time.GetUtcNow();
-        foreach (var upload in _known.Values.Where(upload => now - upload.UsedAt > Rest && upload.TryRest()))
+        var unusedSince = time.GetUtcNow() - Rest;
+        foreach (var upload in _known.Values.Where(upload => upload.TryRest(unusedSince)))
         {
-            _known.TryRemove(upload.Id, out _);
+            Forget(upload);
         }
     }
 
@@ -59,11 +73,6 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
             upload.Dispose();
         }
     }
-
-    private Upload? FindAny(RepositoryName repository, UploadId id, string client) =>
-        _known.TryGetValue(id, out var upload) ? upload
-            : blobs.FindUpload(repository, id) is { } length ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, staged: null, length))
-            : null;
 
     private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, StagedBlob? staged, long length) =>
         new(id, repository, client, staged, length, () => blobs.TryResumeUpload(repository, id, algorithm), time);

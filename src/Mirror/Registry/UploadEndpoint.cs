@@ -113,14 +113,20 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
     private async Task InTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
     {
-        if (uploads.Find(repository, id, ClientOf(http)) is not { } upload)
+        while (uploads.Find(repository, id, ClientOf(http)) is { } upload)
         {
-            await RegistryError.BlobUploadUnknown.WriteAsync(http);
-            return;
+            using var turn = await upload.TakeTurnAsync(http.RequestAborted);
+            if (!turn.IsOver)
+            {
+                await go(upload, turn);
+                return;
+            }
+
+            // It has ended meanwhile, or only its file was closed and the next one found opens that again.
+            uploads.Forget(upload);
         }
 
-        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
-        await (turn.IsOver ? RegistryError.BlobUploadUnknown.WriteAsync(http) : go(upload, turn));
+        await RegistryError.BlobUploadUnknown.WriteAsync(http);
     }
 
     private async Task FinishAsync(HttpContext http, Upload upload, UploadTurn turn, Digest digest)
