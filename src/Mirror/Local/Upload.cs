@@ -189,11 +189,14 @@ public sealed class UploadTurn : IDisposable
     /// <param name="read">Reads a piece; its patience is the caller's.</param>
     /// <returns>Whether no more than that arrived, and no less.</returns>
     /// <exception cref="IOException">The disk refused, or the connection broke. What was received before stays.</exception>
+    /// <exception cref="OperationCanceledException">The turn has ended. What was received before stays.</exception>
     public async Task<bool> AppendAsync(PipeReader body, long? limit, Func<PipeReader, CancellationToken, ValueTask<ReadResult>> read)
     {
         var left = limit ?? long.MaxValue;
         while (true)
         {
+            // What is there already is read without looking whether this turn still lasts.
+            Ended.ThrowIfCancellationRequested();
             var piece = await read(body, Ended);
             if (piece.Buffer.Length > left)
             {

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Storage;
@@ -59,6 +60,30 @@ public sealed class UploadTurnTests : IDisposable
 
         Assert.False(upload.TryRest(unusedSince));
         Assert.Same(upload, _uploads.Find(Repository, upload.Id, Client));
+    }
+
+    [Fact]
+    public async Task A_connection_that_never_pauses_does_not_keep_its_turn_from_who_comes_back()
+    {
+        var upload = Begin();
+        var turn = await upload.TakeTurnAsync(CancellationToken.None);
+        var connection = new Pipe();
+        var pieces = 0;
+        Task<UploadTurn>? next = null;
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => turn.AppendAsync(connection.Reader, limit: 300, ReadAsync));
+        turn.Dispose();
+
+        Assert.Equal((2, 6), (pieces, upload.Length));
+        (await next!).Dispose();
+
+        async ValueTask<ReadResult> ReadAsync(PipeReader body, CancellationToken ended)
+        {
+            next = pieces == 1 ? upload.TakeTurnAsync(CancellationToken.None) : next;
+            pieces++;
+            await connection.Writer.WriteAsync(new byte[] { 1, 2, 3 }, CancellationToken.None);
+            return await body.ReadAsync(CancellationToken.None);
+        }
     }
 
     private Upload Begin() => _uploads.Begin(Repository, DigestAlgorithm.Sha256, Client)!;
