@@ -180,7 +180,7 @@ public sealed class UploadTurn : IDisposable
 
     public long Length => _upload.Length;
 
-    /// <summary>Whether the upload had ended when this turn came.</summary>
+    /// <summary>Whether the upload has ended, perhaps before this turn came.</summary>
     public bool IsOver => _upload.IsOver;
 
     /// <summary>Appends what arrives, up to its end or to <paramref name="limit"/> bytes.</summary>

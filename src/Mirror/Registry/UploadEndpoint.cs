@@ -97,10 +97,26 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     });
 
     /// <summary>PUT of an upload: its last chunk, if there is one, and its digest.</summary>
-    public Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id) =>
-        Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest)
-            ? InTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest))
-            : RegistryError.DigestInvalid.WriteAsync(http);
+    public async Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id)
+    {
+        if (!Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest))
+        {
+            await RegistryError.DigestInvalid.WriteAsync(http);
+        }
+        else if (await TryInTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest)))
+        {
+            return;
+        }
+        else if (await repositories.TryMountAsync(repository, digest, [repository]))
+        {
+            // An earlier PUT has finished it, and the answer to that was lost on its way.
+            Created(http, repository, digest);
+        }
+        else
+        {
+            await RegistryError.BlobUploadUnknown.WriteAsync(http);
+        }
+    }
 
     /// <summary>DELETE of an upload: nobody wants it any more.</summary>
     public Task CancelAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, (upload, turn) =>
@@ -113,20 +129,29 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
     private async Task InTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
     {
+        if (!await TryInTurnAsync(http, repository, id, go))
+        {
+            await RegistryError.BlobUploadUnknown.WriteAsync(http);
+        }
+    }
+
+    /// <returns>Whether there is such an upload.</returns>
+    private async Task<bool> TryInTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
+    {
         while (uploads.Find(repository, id, ClientOf(http)) is { } upload)
         {
             using var turn = await upload.TakeTurnAsync(http.RequestAborted);
             if (!turn.IsOver)
             {
                 await go(upload, turn);
-                return;
+                return true;
             }
 
             // It has ended meanwhile, or only its file was closed and the next one found opens that again.
             uploads.Forget(upload);
         }
 
-        await RegistryError.BlobUploadUnknown.WriteAsync(http);
+        return false;
     }
 
     private async Task FinishAsync(HttpContext http, Upload upload, UploadTurn turn, Digest digest)
@@ -144,8 +169,18 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
-        await repositories.PushBlobAsync(turn, upload.Repository, digest);
-        uploads.Forget(upload);
+        try
+        {
+            await repositories.PushBlobAsync(turn, upload.Repository, digest);
+        }
+        finally
+        {
+            if (turn.IsOver)
+            {
+                uploads.Forget(upload);
+            }
+        }
+
         Created(http, upload.Repository, digest);
     }
 

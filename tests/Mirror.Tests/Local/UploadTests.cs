@@ -1,3 +1,4 @@
+using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Storage;
 using Mirror.Testing;
@@ -363,6 +364,48 @@ public sealed class UploadTests
 
         Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (answer.Status, answer.Error));
         Assert.Equal(404, (await registry.SendAsync("GET", location)).Status);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task Who_has_lost_the_answer_to_a_finished_upload_is_told_again()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+        Assert.Equal(201, (await registry.SendAsync("PUT", put)).Status);
+
+        var again = await registry.SendAsync("PUT", put);
+        var other = await registry.SendAsync("PUT", put.Replace(Repository, "team/other", StringComparison.Ordinal));
+
+        Assert.Equal((201, BlobPath, Blob.Digest.ToString()), (again.Status, again.Header("Location"), again.Header("Docker-Content-Digest")));
+        Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (other.Status, other.Error));
+    }
+
+    [Fact]
+    public async Task Uploads_that_the_database_refused_are_over_and_pushing_them_again_succeeds_when_it_no_longer_does()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        using (var session = new SqlSession(new StoreLayout(registry.Mirror.DataPath).Database, readOnly: false))
+        {
+            session.Execute("CREATE TRIGGER refusal BEFORE INSERT ON blobs BEGIN SELECT RAISE(ROLLBACK, 'as the test wants it'); END");
+            var location = await registry.BeginAsync(Repository);
+            await ChunkAsync(registry, "PATCH", location, 0, 5000);
+            var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+            Assert.Equal((503, 404), ((await registry.SendAsync("PUT", put)).Status, (await registry.SendAsync("PUT", put)).Status));
+            for (var i = 0; i < Uploads.MaxPerClient; i++)
+            {
+                var answer = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}", Blob.Content);
+                Assert.Equal(503, answer.Status);
+            }
+
+            session.Execute("DROP TRIGGER refusal");
+        }
+
+        await registry.PushBlobAsync(Repository, Blob);
+
+        await registry.GetExactlyAsync(BlobPath, Blob);
         Assert.Equal(0, registry.Mirror.Staged());
     }
 
