@@ -115,6 +115,15 @@ public sealed class Upload(
         }
     }
 
+    /// <summary>Ends an upload that nobody has a turn at; nothing stays of it.</summary>
+    public void Discard()
+    {
+        if (_staged is not null)
+        {
+            End(keepsFile: false);
+        }
+    }
+
     /// <summary>The mirror is stopping: what was received stays for the next start.</summary>
     public void Dispose()
     {

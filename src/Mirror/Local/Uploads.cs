@@ -56,6 +56,13 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     /// <summary>An upload is over. If another object is known for the same one by now, that stays.</summary>
     public void Forget(Upload upload) => _known.TryRemove(KeyValuePair.Create(upload.Id, upload));
 
+    /// <summary>Ends an upload that nobody can go on with, if it has not ended yet, and nothing stays of it.</summary>
+    public void Discard(Upload upload)
+    {
+        Forget(upload);
+        upload.Discard();
+    }
+
     /// <summary>Closes the files of those that nobody is using.</summary>
     public void LetRest()
     {

@@ -51,8 +51,6 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
-        // Its file is there from the first turn on: who has been told where to go on can do so after a restart too.
-        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
         if (digest is null)
         {
             http.Response.Headers["OCI-Chunk-Min-Length"] = $"{ChunkMinLength}";
@@ -62,16 +60,13 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
         try
         {
+            using var turn = await upload.TakeTurnAsync(http.RequestAborted);
             await FinishAsync(http, upload, turn, digest.Value);
         }
         finally
         {
-            if (!turn.IsOver)
-            {
-                // Nobody knows it, so nobody can go on with it.
-                turn.Cancel();
-                uploads.Forget(upload);
-            }
+            // Nobody knows it, so nobody can go on with it.
+            uploads.Discard(upload);
         }
     }
 

@@ -409,6 +409,43 @@ public sealed class UploadTests
         Assert.Equal(0, registry.Mirror.Staged());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_blob_in_one_request_that_breaks_off_leaves_nothing(bool byReset)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var target = $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}";
+        using var broken = await RawHttp.ConnectAsync(registry.Mirror.Url);
+        await broken.SendAsync(RawHttp.Request(registry.Mirror.Url, "POST", target, "Content-Length: 5000"));
+        await broken.SendAsync(Blob.Content[..2000]);
+        await Until(() => Task.FromResult(StagedLengths(registry) is [2000]));
+
+        if (byReset)
+        {
+            broken.Reset();
+        }
+        else
+        {
+            registry.Mirror.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        await Until(() => Task.FromResult(StagedLengths(registry).Count == 0));
+        await registry.PushBlobAsync(Repository, Blob);
+    }
+
+    [Fact]
+    public async Task A_blob_in_one_request_that_the_disk_refuses_leaves_nothing_staged()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await File.WriteAllTextAsync(
+            Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!, "where the folder should be");
+
+        var answer = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}", Blob.Content);
+
+        Assert.Equal((503, 0), (answer.Status, registry.Mirror.Staged()));
+    }
+
     [Fact]
     public async Task An_upload_of_one_repository_is_none_of_another()
     {
@@ -431,6 +468,9 @@ public sealed class UploadTests
         Assert.Equal(0, registry.Mirror.Staged());
         await registry.GetExactlyAsync($"/v2/team/app-15/blobs/{Blob.Digest}", Blob);
     }
+
+    private static List<long> StagedLengths(OwnRegistry registry) =>
+        [.. new DirectoryInfo(Path.Combine(registry.Mirror.DataPath, "staged")).EnumerateFiles().Select(file => file.Length)];
 
     private static Task<PushAnswer> ChunkAsync(OwnRegistry registry, string method, string location, int start, int end) =>
         registry.SendAsync(method, location, Blob.Content[start..end], ("Content-Range", $"{start}-{end - 1}"));
