@@ -33,6 +33,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, NamesReader namesReader)
     {
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
+        store.Metadata.Damage.Tell(trouble.Damaged);
         var loops = new Loops();
         _cache = new PullThrough(
             configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
@@ -49,7 +50,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
             access,
             _cache,
             store,
-            new BlobEndpoint(_cache.Blobs, _metrics),
+            new BlobEndpoint(_cache.Blobs, store.Metadata.Uses, _metrics),
+            new ManifestEndpoint(store.Metadata.Uses),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
             new PushEndpoint(own, store.Metadata.Local, time),
             new ListingEndpoint(catalog),

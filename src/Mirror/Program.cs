@@ -10,5 +10,6 @@ return await CommandLine.RunAsync(
         RemoveCommand.Create(),
         ImagesCommand.Create(),
         UsageCommand.Create(),
+        RebuildCommand.Create(),
     ],
     args);

@@ -85,6 +85,44 @@ public sealed class RestartTests
         AssertPublishedFilesAreRight(mirror);
     }
 
+    [Fact]
+    public async Task Killed_while_it_makes_the_database_again_it_leaves_the_old_one()
+    {
+        var image = TestImage.Create(layers: 2, layerSize: 2_000_000);
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(Repository, image, "1");
+        await using var mirror = await MirrorProcess.StartAsync(upstream.Url);
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
+        await upstream.StopAsync();
+        await mirror.HoldsAsync(Repository, image.Blobs.Select(blob => blob.Digest));
+        await mirror.KillAsync();
+        var endless = Path.Combine(mirror.DataPath, "blobs", "sha256", "00", new string('0', 64));
+        Directory.CreateDirectory(Path.GetDirectoryName(endless)!);
+        using (var file = File.OpenHandle(endless, FileMode.Create, FileAccess.Write))
+        {
+            // A hole that takes minutes to read.
+            RandomAccess.SetLength(file, 1L << 40);
+        }
+
+        var building = Path.Combine(mirror.DataPath, "mirror.db.building");
+        await using (var rebuild = mirror.StartCommand("rebuild"))
+        {
+            await Poll.UntilAsync(() => Task.FromResult(File.Exists(building)), TimeSpan.FromSeconds(30), () => "it has not begun");
+            await rebuild.KillAsync();
+        }
+
+        File.Delete(endless);
+        await mirror.StartAsync();
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
+        Assert.False(File.Exists(building));
+
+        await mirror.KillAsync();
+        File.Delete(Path.Combine(mirror.DataPath, "mirror.db"));
+        (await MirrorProcess.RunAsync("rebuild", "-c", mirror.ConfigurationFile)).Succeeded();
+        await mirror.StartAsync();
+        await PulledImage.AssertIsAsync(image, mirror, Repository, "1");
+    }
+
     /// <summary>Pulls all of an image at once, and kills the mirror when the clients together have got so many bytes.</summary>
     private static async Task KillAfterAsync(MirrorProcess mirror, TestImage image, string tag, long bytes)
     {

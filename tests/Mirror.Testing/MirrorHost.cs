@@ -100,7 +100,9 @@ public sealed partial class MirrorHost : IAsyncDisposable
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
     public async Task RestartAsync(Action change)
     {
-        await _server!.DisposeAsync();
+        var server = _server!;
+        _server = null;
+        await server.DisposeAsync();
         change();
         await StartAsync();
     }

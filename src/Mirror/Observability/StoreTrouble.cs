@@ -24,6 +24,7 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
     private readonly Dictionary<StorePart, DateTimeOffset> _loggedAt = [];    // also after it was over: a disk that is nearly full fails now and then
     private readonly HashSet<StorePart> _saidOver = [];
     private volatile bool _any;
+    private string? _damage;
 
     /// <summary>Whether there is something that the store could not do when it was last asked to.</summary>
     public bool Any => _any;
@@ -33,7 +34,8 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
     {
         lock (_gate)
         {
-            return [.. _current.OrderBy(trouble => trouble.Key).Select(trouble => $"{NameOf(trouble.Key)} failed: {trouble.Value}")];
+            var current = _current.OrderBy(trouble => trouble.Key).Select(trouble => $"{NameOf(trouble.Key)} failed: {trouble.Value}");
+            return [.. current.Concat(_damage is null ? [] : [_damage])];
         }
     }
 
@@ -55,6 +57,17 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
         }
 
         LogMet(e, NameOf(part));
+    }
+
+    /// <summary>The database itself is damaged. What it can still do does not mean that it is well again.</summary>
+    public void Damaged(string what)
+    {
+        lock (_gate)
+        {
+            _damage = what;
+        }
+
+        LogDamaged(what);
     }
 
     /// <summary>It has just worked.</summary>
@@ -92,6 +105,9 @@ public sealed partial class StoreTrouble(MirrorMetrics metrics, TimeProvider tim
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The store is in trouble: {What} failed. Pulls go on, from upstream, and nothing of them is kept")]
     private partial void LogMet(Exception exception, string what);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The store can not be relied on: {What}")]
+    private partial void LogDamaged(string what);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The store is well again: {What} works")]
     private partial void LogOver(string what);

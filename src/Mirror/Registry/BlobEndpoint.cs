@@ -8,9 +8,9 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a blob (distribution spec, end-2).</summary>
-internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
+internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics metrics)
 {
-    public static async Task HeadAsync(HttpContext http, IRepository repository, Digest digest)
+    public async Task HeadAsync(HttpContext http, IRepository repository, Digest digest)
     {
         switch (await repository.HeadBlobAsync(digest, http.RequestAborted))
         {
@@ -98,8 +98,9 @@ internal sealed class BlobEndpoint(BlobCache blobs, MirrorMetrics metrics)
         });
     }
 
-    private static void AddHeaders(HttpContext http, Digest digest)
+    private void AddHeaders(HttpContext http, Digest digest)
     {
+        uses.Note(digest);
         RegistryHeaders.AddContent(http.Response, digest, MediaTypes.OctetStream);
         http.Response.Headers.AcceptRanges = "bytes";
         http.Response.Headers.CacheControl = "max-age=31536000, immutable";

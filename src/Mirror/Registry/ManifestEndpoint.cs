@@ -2,13 +2,14 @@ using Microsoft.AspNetCore.Http;
 using Mirror.Caching;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
+using Mirror.Storage;
 
 namespace Mirror.Registry;
 
 /// <summary>GET and HEAD of a manifest (distribution spec, end-3). Bytes and media type are as they were pushed, whatever the client accepts.</summary>
-internal static class ManifestEndpoint
+internal sealed class ManifestEndpoint(LastUses uses)
 {
-    public static async Task GetAsync(HttpContext http, IRepository repository, Reference reference)
+    public async Task GetAsync(HttpContext http, IRepository repository, Reference reference)
     {
         switch (await repository.GetManifestAsync(reference, http.RequestAborted))
         {
@@ -26,7 +27,7 @@ internal static class ManifestEndpoint
         }
     }
 
-    public static async Task HeadAsync(HttpContext http, IRepository repository, Reference reference)
+    public async Task HeadAsync(HttpContext http, IRepository repository, Reference reference)
     {
         switch (await repository.HeadManifestAsync(reference, http.RequestAborted))
         {
@@ -41,8 +42,9 @@ internal static class ManifestEndpoint
     }
 
     /// <returns>Whether a body follows.</returns>
-    private static bool Prepare(HttpContext http, Descriptor descriptor, bool stale)
+    private bool Prepare(HttpContext http, Descriptor descriptor, bool stale)
     {
+        uses.Note(descriptor.Digest);
         RegistryHeaders.AddContent(http.Response, descriptor.Digest, descriptor.MediaType);
         if (stale)
         {

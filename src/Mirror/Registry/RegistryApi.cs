@@ -23,6 +23,7 @@ internal sealed partial class RegistryApi(
     PullThrough cache,
     Store store,
     BlobEndpoint blobs,
+    ManifestEndpoint manifests,
     UploadEndpoint uploads,
     PushEndpoint pushes,
     ListingEndpoint listings,
@@ -173,10 +174,10 @@ internal sealed partial class RegistryApi(
         var head = HttpMethods.IsHead(http.Request.Method);
         return route switch
         {
-            Route.Blob(_, var digest) => head ? BlobEndpoint.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest),
+            Route.Blob(_, var digest) => head ? blobs.HeadAsync(http, repository, digest) : blobs.GetAsync(http, repository, digest),
             Route.Manifest(_, var reference) => head
-                ? ManifestEndpoint.HeadAsync(http, repository, reference)
-                : ManifestEndpoint.GetAsync(http, repository, reference),
+                ? manifests.HeadAsync(http, repository, reference)
+                : manifests.GetAsync(http, repository, reference),
             Route.Tags(var name) => ListingEndpoint.TagsAsync(http, repository, name),
             Route.Referrers(_, var subject) => ListingEndpoint.ReferrersAsync(http, repository, subject),
             _ => throw new UnreachableException(),

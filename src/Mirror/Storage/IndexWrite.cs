@@ -16,9 +16,15 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
     public IReadOnlyList<RefChange> Changes => _changes;
 
     /// <summary>Content has been published.</summary>
-    public void InsertBlob(BlobRecord blob) => session.Execute(
-        "INSERT INTO blobs (digest, size, checksums) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET size = $2, checksums = $3",
-        blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes());
+    public void InsertBlob(BlobRecord blob) => InsertBlob(blob, time.GetUtcNow());
+
+    /// <summary>Content was published.</summary>
+    public void InsertBlob(BlobRecord blob, DateTimeOffset usedAt) => session.Execute(
+        """
+        INSERT INTO blobs (digest, size, checksums, used_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO UPDATE SET size = $2, checksums = $3, used_at = max(used_at, $4)
+        """,
+        blob.Digest.ToString(), blob.Size, blob.Checksums.ToBytes(), usedAt.ToUnixTimeMilliseconds());
 
     /// <summary>The repository's row, made now if it is new.</summary>
     public long GetId(RepositoryKey repository)
@@ -43,8 +49,16 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
         }
     }
 
-    /// <summary>A repository's manifest says that it refers to some content.</summary>
-    public void LinkAsClaimed(long id, Descriptor content) => Insert(id, content, replace: false);
+    /// <summary>
+    /// A repository's manifest says what it refers to. Not of foreign layers: no registry checks that those exist, so their names say nothing.
+    /// </summary>
+    public void LinkAsClaimed(long id, ManifestView manifest)
+    {
+        foreach (var content in manifest.Children.Concat(manifest.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
+        {
+            Insert(id, content, replace: false);
+        }
+    }
 
     /// <summary>
     /// A repository no longer refers to some content, nor vouches for it; and its registry does not either, unless another of its repositories
@@ -66,12 +80,15 @@ internal sealed class IndexWrite(SqlSession session, TimeProvider time)
     /// <summary>A registry vouches for content; or one repository alone.</summary>
     public void Hold(RepositoryKey repository, bool alone, Digest digest)
     {
-        var holder = alone ? repository.ToString() : repository.Registry;
-        if (session.Execute("INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest.ToString()) > 0)
+        if (InsertHolding(alone ? repository.ToString() : repository.Registry, digest))
         {
             NoteHolder("hold", repository, alone, digest);
         }
     }
+
+    /// <returns>Whether it was not there yet.</returns>
+    public bool InsertHolding(string holder, Digest digest) => session.Execute(
+        "INSERT INTO holdings (holder, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", holder, digest.ToString()) > 0;
 
     /// <summary>A tag points to a manifest as of <paramref name="at"/>, whatever it pointed to before.</summary>
     public void SetTag(RepositoryKey repository, long id, Tag tag, Digest digest, DateTimeOffset at)

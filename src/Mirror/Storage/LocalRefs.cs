@@ -186,7 +186,7 @@ public sealed class LocalRefs
         return null;
     }
 
-    private static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
+    internal static void RecordReferrer(SqlSession session, long id, Manifest manifest, ManifestView view)
     {
         if (view.Subject is not { } subject)
         {

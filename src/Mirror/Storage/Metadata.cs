@@ -78,17 +78,25 @@ public sealed class Metadata : IAsyncDisposable
     private readonly MetadataReaders _readers;
     private readonly TimeProvider _time;
 
-    private Metadata(MetadataWriter writer, MetadataReaders readers, TimeProvider time)
+    private Metadata(MetadataWriter writer, MetadataReaders readers, DatabaseDamage damage, TimeProvider time)
     {
         _writer = writer;
         _readers = readers;
         _time = time;
+        Damage = damage;
         Local = new LocalRefs(writer, readers, time);
+        Uses = new LastUses(writer, time);
         Cached = new CachedRefs(writer, readers);
     }
 
     /// <summary>Of repositories that are our own.</summary>
     public LocalRefs Local { get; }
+
+    /// <summary>When what is here was last asked for.</summary>
+    public LastUses Uses { get; }
+
+    /// <summary>What has turned out to be wrong with the database itself.</summary>
+    public DatabaseDamage Damage { get; }
 
     /// <summary>Of upstreams' repositories.</summary>
     public CachedRefs Cached { get; }
@@ -96,21 +104,18 @@ public sealed class Metadata : IAsyncDisposable
     /// <exception cref="StoreException">The database can not be used.</exception>
     public static Metadata Open(StoreLayout layout, TimeProvider time)
     {
-        SqlSession? session = null;
+        var session = OpenDatabase(layout);
         try
         {
-            session = new SqlSession(layout.Database, readOnly: false);
-            Schema.Prepare(session);
-            return new Metadata(new MetadataWriter(session, RefJournal.Open(layout), time), new MetadataReaders(layout.Database), time);
-        }
-        catch (SqliteException e)
-        {
-            session?.Dispose();
-            throw new StoreException($"the database {layout.Database} can not be used: {e.Message}", e);
+            var damage = new DatabaseDamage();
+            var journal = RefJournal.Open(layout);
+            JournalTail.Settle(session, journal, layout.Journal, time);
+            return new Metadata(
+                new MetadataWriter(session, journal, damage, time), new MetadataReaders(layout.Database, damage), damage, time);
         }
         catch
         {
-            session?.Dispose();
+            session.Dispose();
             throw;
         }
     }
@@ -213,8 +218,7 @@ public sealed class Metadata : IAsyncDisposable
         _writer.WriteAsync(write => Vouch(write, repository, yesHolds, content));
 
     /// <summary>
-    /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too, but
-    /// for foreign layers: no registry checks that those exist, so their names say nothing.
+    /// A manifest that the registry gave us through <paramref name="repository"/> has been published. What it refers to is linked too.
     /// </summary>
     /// <param name="repository">Whose manifest it is.</param>
     /// <param name="yesHolds">As with <see cref="RecordBlobAsync"/>.</param>
@@ -227,12 +231,7 @@ public sealed class Metadata : IAsyncDisposable
         {
             write.InsertBlob(blob);
             var id = Vouch(write, repository, yesHolds, manifest.Descriptor);
-            var view = manifest.View();
-            foreach (var content in view.Children.Concat(view.Blobs).Where(content => !MediaTypes.IsForeignLayer(content.MediaType)))
-            {
-                write.LinkAsClaimed(id, content);
-            }
-
+            write.LinkAsClaimed(id, manifest.View());
             foreach (var tag in tags)
             {
                 SetTag(write, repository, id, tag, manifest.Digest);
@@ -278,8 +277,44 @@ public sealed class Metadata : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _writer.DisposeAsync();
+        await Uses.DisposeAsync();
         _readers.Dispose();
+        // Who can write closes last: then all is in the one file, and its log is gone.
+        await _writer.DisposeAsync();
+    }
+
+    private static SqlSession OpenDatabase(StoreLayout layout)
+    {
+        // SQLite would make one, and nobody would notice that all was forgotten.
+        if (new FileInfo(layout.Database) is not { Exists: true, Length: > 0 } && layout.HoldsContent())
+        {
+            throw DatabaseDamage.Missing(layout);
+        }
+
+        SqlSession? session = null;
+        try
+        {
+            session = new SqlSession(layout.Database, readOnly: false);
+            if (Schema.GetVersion(session) == 0 && layout.HoldsContent())
+            {
+                throw DatabaseDamage.Missing(layout);
+            }
+
+            Schema.Prepare(session);
+            return Schema.FindDamage(session) is { } damage ? throw DatabaseDamage.Found(layout, damage) : session;
+        }
+        catch (SqliteException e)
+        {
+            session?.Dispose();
+            throw DatabaseDamage.IsIn(e)
+                ? DatabaseDamage.Found(layout, e.Message, e)
+                : new StoreException($"the database {layout.Database} can not be used: {e.Message}", e);
+        }
+        catch
+        {
+            session?.Dispose();
+            throw;
+        }
     }
 
     internal static BlobRecord? ReadBlob(SqliteDataReader row, Digest digest, int column) =>

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Mirror.Storage;
 
 /// <summary>Connections that only read, beside the writer. As many as read at once, kept for the next.</summary>
-internal sealed class MetadataReaders(string path) : IDisposable
+internal sealed class MetadataReaders(string path, DatabaseDamage damage) : IDisposable
 {
     private readonly ConcurrentBag<SqlSession> _idle = [];
     private volatile bool _closed;
@@ -11,16 +11,18 @@ internal sealed class MetadataReaders(string path) : IDisposable
     public T Read<T>(Func<SqlSession, T> query)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
-        var session = _idle.TryTake(out var idle) ? idle : new SqlSession(path, readOnly: true);
+        SqlSession? session = null;
         try
         {
+            session = _idle.TryTake(out var idle) ? idle : new SqlSession(path, readOnly: true);
             var answer = query(session);
             _idle.Add(session);
             return answer;
         }
-        catch
+        catch (Exception e)
         {
-            session.Dispose();
+            session?.Dispose();
+            damage.Notice(e);
             throw;
         }
     }

@@ -14,13 +14,15 @@ internal sealed class MetadataWriter : IAsyncDisposable
     private readonly Channel<Write> _queue = Channel.CreateUnbounded<Write>(new UnboundedChannelOptions { SingleReader = true });
     private readonly SqlSession _session;
     private readonly RefJournal _journal;
+    private readonly DatabaseDamage _damage;
     private readonly TimeProvider _time;
     private readonly Task _running;
 
-    public MetadataWriter(SqlSession session, RefJournal journal, TimeProvider time)
+    public MetadataWriter(SqlSession session, RefJournal journal, DatabaseDamage damage, TimeProvider time)
     {
         _session = session;
         _journal = journal;
+        _damage = damage;
         _time = time;
         _running = Task.Run(RunAsync);
     }
@@ -54,6 +56,7 @@ internal sealed class MetadataWriter : IAsyncDisposable
             catch (Exception e)
             {
                 RollBack();
+                _damage.Notice(e);
                 first.Done.TrySetException(e);
                 group.ForEach(write => write.Done.TrySetException(e));
             }
@@ -77,7 +80,21 @@ internal sealed class MetadataWriter : IAsyncDisposable
             _journal.Append(changes);
         }
 
-        _session.Execute("COMMIT");
+        try
+        {
+            if (changes.Count > 0)
+            {
+                _session.Execute("UPDATE journal SET length = $1", _journal.Length);
+            }
+
+            _session.Execute("COMMIT");
+        }
+        catch when (changes.Count > 0)
+        {
+            // Nobody was told that it is so, and the index says otherwise.
+            _journal.TakeBack();
+            throw;
+        }
     }
 
     private void Apply(Write write, List<Write> group, List<RefChange> changes)
@@ -93,6 +110,7 @@ internal sealed class MetadataWriter : IAsyncDisposable
         }
         catch (Exception e)
         {
+            _damage.Notice(e);
             write.Done.TrySetException(e);
 
             // A full disk has rolled the whole transaction back already; then this throws, and the group has failed.

@@ -28,10 +28,16 @@ internal sealed record RefChange(
 /// </summary>
 internal sealed class RefJournal : IDisposable
 {
+    private const int ChecksumLength = 16;
+
     private readonly SafeFileHandle _file;
     private long _length;
+    private long _beforeLast;
 
     private RefJournal(SafeFileHandle file, long length) => (_file, _length) = (file, length);
+
+    /// <summary>In bytes.</summary>
+    public long Length => _length;
 
     /// <summary>Opens the journal at its end. A last line that a crash has torn was never acknowledged, and goes.</summary>
     public static RefJournal Open(StoreLayout layout)
@@ -53,8 +59,7 @@ internal sealed class RefJournal : IDisposable
         var lines = new StringBuilder();
         foreach (var change in changes)
         {
-            var text = JsonSerializer.Serialize(change, RefChangeJson.Default.RefChange);
-            lines.Append(Checksum(text)).Append(' ').Append(text).Append('\n');
+            lines.Append(Line(JsonSerializer.Serialize(change, RefChangeJson.Default.RefChange))).Append('\n');
         }
 
         var bytes = Encoding.UTF8.GetBytes(lines.ToString());
@@ -62,6 +67,7 @@ internal sealed class RefJournal : IDisposable
         {
             RandomAccess.Write(_file, bytes, _length);
             RandomAccess.FlushToDisk(_file);
+            _beforeLast = _length;
             _length += bytes.Length;
         }
         catch
@@ -72,16 +78,45 @@ internal sealed class RefJournal : IDisposable
         }
     }
 
+    /// <summary>What was appended last has not come to be: the transaction that it was for has failed.</summary>
+    public void TakeBack()
+    {
+        _length = _beforeLast;
+        RandomAccess.SetLength(_file, _length);
+    }
+
+    /// <summary>A line, without its end, that says <paramref name="text"/>.</summary>
+    public static string Line(string text) => $"{Checksum(Encoding.UTF8.GetBytes(text))} {text}";
+
+    /// <summary>Whether a line, without its end, is as it was written.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="text">What is behind its checksum.</param>
+    public static bool TryCheck(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> text)
+    {
+        text = line.Length > ChecksumLength && line[ChecksumLength] == ' ' ? line[(ChecksumLength + 1)..] : default;
+        return !text.IsEmpty && line[..ChecksumLength].SequenceEqual(Encoding.ASCII.GetBytes(Checksum(text)));
+    }
+
     public void Dispose() => _file.Dispose();
 
-    private static string Checksum(string text) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(text)).ToString("x16");
+    private static string Checksum(ReadOnlySpan<byte> text) => XxHash3.HashToUInt64(text).ToString("x16");
 
+    /// <summary>What a crash leaves at the end may be long, and need not be text.</summary>
     private static long WholeLinesLength(SafeFileHandle file)
     {
-        var length = RandomAccess.GetLength(file);
-        var tail = new byte[(int)Math.Min(length, 64 * 1024)];
-        var read = RandomAccess.Read(file, tail, length - tail.Length);
-        var whole = length - tail.Length + tail.AsSpan(0, read).LastIndexOf((byte)'\n') + 1;
+        var tail = new byte[64 * 1024];
+        var whole = RandomAccess.GetLength(file);
+        while (whole > 0)
+        {
+            var start = Math.Max(0, whole - tail.Length);
+            var read = RandomAccess.Read(file, tail.AsSpan(0, (int)(whole - start)), start);
+            whole = start + tail.AsSpan(0, read).LastIndexOf((byte)'\n') + 1;
+            if (whole > start)
+            {
+                break;
+            }
+        }
+
         RandomAccess.SetLength(file, whole);
         return whole;
     }

@@ -45,6 +45,7 @@ public sealed class Store : IAsyncDisposable
         try
         {
             RefuseSeveralDisks(layout);
+            DatabaseSwap.Settle(layout);
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
             return new Store(layout, held, blobs, Metadata.Open(layout, time), new Leases(time));
@@ -65,7 +66,10 @@ public sealed class Store : IAsyncDisposable
     public StoreFiles MeasureFiles()
     {
         var staged = new DirectoryInfo(_layout.Staged).EnumerateFiles().Select(LengthOf).ToList();
-        var database = new[] { _layout.Database, $"{_layout.Database}-wal", $"{_layout.Database}-shm", _layout.Journal };
+        var database = new[]
+        {
+            _layout.Database, $"{_layout.Database}-wal", $"{_layout.Database}-shm", _layout.OldDatabase, $"{_layout.OldDatabase}-wal", _layout.Journal,
+        };
         return new StoreFiles(
             _layout.Root, staged.Count, staged.Sum(), database.Sum(path => LengthOf(new FileInfo(path))), FindFreeBytes(_layout.Root));
     }
@@ -124,6 +128,6 @@ public sealed class Store : IAsyncDisposable
 /// <param name="Root">The data directory.</param>
 /// <param name="StagedCount">Files that are being received, or were when that broke off.</param>
 /// <param name="StagedBytes">Of all of them.</param>
-/// <param name="DatabaseBytes">With the journal of changes.</param>
+/// <param name="DatabaseBytes">With the journal of changes, and the database that was there before it was made again.</param>
 /// <param name="FreeBytes">Of the disk, for this user; null where the system does not say.</param>
 public sealed record StoreFiles(string Root, int StagedCount, long StagedBytes, long DatabaseBytes, long? FreeBytes);

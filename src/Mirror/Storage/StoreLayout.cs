@@ -13,6 +13,7 @@ namespace Mirror.Storage;
 ///                             break or a restart; mode 0600
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
+///   mirror.db.old             the one that was there before it was made again
 ///   lock                      held by the one process that uses the directory
 ///   mirror.sock               where that process answers the commands of this machine
 /// </code>
@@ -24,11 +25,21 @@ public sealed class StoreLayout(string root)
 {
     public string Root { get; } = Path.GetFullPath(root);
 
+    public string Blobs => Path.Combine(Root, "blobs");
+
     public string Staged => Path.Combine(Root, "staged");
 
     public string Journal => Path.Combine(Root, "refs.log");
 
     public string Database => Path.Combine(Root, "mirror.db");
+
+    /// <summary>A new database, being made.</summary>
+    public string BuildingDatabase => Database + ".building";
+
+    /// <summary>A new database, whole, on its way to its place.</summary>
+    public string RebuiltDatabase => Database + ".rebuilt";
+
+    public string OldDatabase => Database + ".old";
 
     public string Lock => Path.Combine(Root, "lock");
 
@@ -51,6 +62,11 @@ public sealed class StoreLayout(string root)
 
     /// <summary>Whether a staged file can be gone on with; any other is of use only to the process that made it.</summary>
     public static bool CanBeGoneOnWith(string path) => Path.GetFileName(path).Contains('-', StringComparison.Ordinal);
+
+    /// <summary>Whether there is anything that a database should know of.</summary>
+    public bool HoldsContent() =>
+        new FileInfo(Journal) is { Exists: true, Length: > 0 }
+        || (Directory.Exists(Blobs) && Directory.EnumerateFiles(Blobs, "*", SearchOption.AllDirectories).Any());
 
     /// <summary>Makes the folders that are not there yet.</summary>
     public void Create()
@@ -83,7 +99,7 @@ public sealed class StoreLayout(string root)
         }
     }
 
-    private string AlgorithmFolder(DigestAlgorithm algorithm) => Path.Combine(Root, "blobs", algorithm switch
+    public string AlgorithmFolder(DigestAlgorithm algorithm) => Path.Combine(Blobs, algorithm switch
     {
         DigestAlgorithm.Sha256 => "sha256",
         DigestAlgorithm.Sha512 => "sha512",

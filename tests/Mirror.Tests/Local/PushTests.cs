@@ -325,6 +325,19 @@ public sealed class PushTests
         return TestBlob.Of(JsonSerializer.SerializeToUtf8Bytes(manifest), MediaTypes.OciManifest);
     }
 
+    [Fact]
+    public async Task A_manifest_is_not_deleted_as_a_blob_nor_a_blob_as_a_manifest()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushAsync(Repository, Image, "1");
+
+        Assert.Equal(404, (await registry.SendAsync("DELETE", $"/v2/{Repository}/blobs/{Image.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{Image.Layer.Digest}")).Status);
+
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/1", Image.Manifest);
+        await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{Image.Layer.Digest}", Image.Layer);
+    }
+
     private static TestBlob Index(IEnumerable<Descriptor> children) => TestBlob.Of(
         JsonSerializer.SerializeToUtf8Bytes(new { schemaVersion = 2, mediaType = MediaTypes.OciIndex, manifests = children.Select(Json) }), MediaTypes.OciIndex);
 

@@ -198,6 +198,48 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task What_a_crash_leaves_at_the_end_of_the_journal_goes_however_long_it_is()
+    {
+        using var folder = new TemporaryDirectory();
+        var layout = new StoreLayout(folder.Path);
+        await Store.Open(folder.Path, TimeProvider.System).DisposeAsync();
+        File.WriteAllText(layout.Journal, "0123456789abcdef a line\n" + new string('\0', 200_000));
+
+        await using (var store = Store.Open(folder.Path, TimeProvider.System))
+        {
+            await store.Metadata.RecordTagAsync(
+                new RepositoryKey("docker.io", Scene.Repository), new TagSighting(Tag.Parse("1"), DateTimeOffset.UnixEpoch), Digest.Sha256([]));
+        }
+
+        var lines = File.ReadAllLines(layout.Journal);
+        Assert.Equal((2, "0123456789abcdef a line"), (lines.Length, lines[0]));
+        Assert.Matches("^[0-9a-f]{16} \\{", lines[1]);
+    }
+
+    [Fact]
+    public async Task What_could_not_be_committed_is_not_in_the_journal_either()
+    {
+        using var folder = new TemporaryDirectory();
+        var layout = new StoreLayout(folder.Path);
+        using var session = new SqlSession(layout.Database, readOnly: false);
+        Schema.Prepare(session);
+        session.Execute("CREATE TABLE odd (of INTEGER REFERENCES repositories (id) DEFERRABLE INITIALLY DEFERRED)");
+        await using var writer = new MetadataWriter(session, RefJournal.Open(layout), new DatabaseDamage(), TimeProvider.System);
+        var key = new RepositoryKey("", Scene.Repository);
+        Task TagAsync(string tag, bool fails) => writer.WriteAsync(write =>
+        {
+            write.SetTag(key, write.GetId(key), Tag.Parse(tag), Digest.Sha256([]), DateTimeOffset.UnixEpoch);
+            write.Session.Execute(fails ? "INSERT INTO odd VALUES (77)" : "DELETE FROM odd");
+        });
+
+        await TagAsync("first", fails: false);
+        await Assert.ThrowsAnyAsync<Exception>(() => TagAsync("failed", fails: true));
+        await TagAsync("third", fails: false);
+
+        Assert.Equal(["first", "third"], JournalReader.Read(layout.Journal).Select(line => line.Change!.Tag));
+    }
+
+    [Fact]
     public async Task A_data_directory_in_use_is_refused_with_the_reason()
     {
         await using var scene = await Scene.StartAsync();
@@ -232,19 +274,11 @@ public sealed class StoreTests
         Assert.Empty(Directory.EnumerateFiles(folder.Combine("staged")));
     }
 
-    [Fact]
-    public void A_database_that_is_none_is_refused_with_the_reason()
-    {
-        using var folder = new TemporaryDirectory();
-        File.WriteAllText(folder.Combine("mirror.db"), new string('x', 10_000));
-
-        var refusal = Assert.Throws<StoreException>(() => Store.Open(folder.Path, TimeProvider.System));
-
-        Assert.Contains("mirror.db", refusal.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_database_of_the_first_version_is_gone_on_with()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_database_of_an_earlier_version_is_gone_on_with(int version)
     {
         await using var scene = await Scene.StartAsync();
         await scene.PullAsync();
@@ -252,11 +286,25 @@ public sealed class StoreTests
         await scene.Mirror.RestartAsync(() =>
         {
             using var session = new SqlSession(Path.Combine(scene.Mirror.DataPath, "mirror.db"), readOnly: false);
-            session.Execute("ALTER TABLE repositories DROP COLUMN public_at");
-            session.Execute("ALTER TABLE holdings RENAME COLUMN holder TO registry");
-            session.Execute("DROP TABLE referrers");
-            session.Execute("DROP INDEX links_by_digest");
-            session.Execute("PRAGMA user_version = 1");
+            string[][] added =
+            [
+                ["ALTER TABLE repositories DROP COLUMN public_at", "ALTER TABLE holdings RENAME COLUMN holder TO registry"],
+                ["DROP TABLE referrers", "DROP INDEX links_by_digest"],
+                [
+                    """
+                    CREATE TABLE earlier (
+                        digest    TEXT PRIMARY KEY,
+                        size      INTEGER NOT NULL,
+                        checksums BLOB NOT NULL          -- XXH3-64 of each 256 KiB, little-endian
+                    ) STRICT, WITHOUT ROWID
+                    """,
+                    "INSERT INTO earlier SELECT digest, size, checksums FROM blobs",
+                    "DROP TABLE blobs",
+                    "ALTER TABLE earlier RENAME TO blobs",
+                ],
+            ];
+            Array.ForEach([.. added.Skip(version - 1).SelectMany(changes => changes)], sql => session.Execute(sql));
+            session.Execute($"PRAGMA user_version = {version}");
         });
         await scene.Upstream.StopAsync();
 
@@ -289,7 +337,8 @@ public sealed class StoreTests
     {
         using var folder = new TemporaryDirectory();
         var layout = new StoreLayout(folder.Path);
-        await using var writer = new MetadataWriter(new SqlSession(layout.Database, readOnly: false), RefJournal.Open(layout), TimeProvider.System);
+        await using var writer = new MetadataWriter(
+            new SqlSession(layout.Database, readOnly: false), RefJournal.Open(layout), new DatabaseDamage(), TimeProvider.System);
         var started = new TaskCompletionSource();
         var queued = new TaskCompletionSource();
         var first = writer.WriteAsync(_ =>
