@@ -43,7 +43,12 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             digest = given;
         }
 
-        var algorithm = digest?.Algorithm ?? (query["digest-algorithm"] == "sha512" ? DigestAlgorithm.Sha512 : DigestAlgorithm.Sha256);
+        if ((digest?.Algorithm ?? FindAlgorithm(query["digest-algorithm"].ToString())) is not { } algorithm)
+        {
+            await RegistryError.DigestInvalid.WriteAsync(http, "digest-algorithm is neither sha256 nor sha512");
+            return;
+        }
+
         if (uploads.Begin(repository, algorithm, ClientOf(http)) is not { } upload)
         {
             await RegistryError.TooManyRequests.WriteAsync(
@@ -160,7 +165,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         {
             turn.Cancel();
             uploads.Forget(upload);
-            await RegistryError.DigestInvalid.WriteAsync(http, $"what was uploaded, {turn.Length} bytes, is not {digest}");
+            await RegistryError.OtherDigest.WriteAsync(http, $"what was uploaded, {turn.Length} bytes, is not {digest}");
             return;
         }
 
@@ -212,6 +217,14 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         from.Length == 0 ? refs.FindHolders(digest, MaxSources)
             : RepositoryName.TryParse(from, out var source) ? [source]
             : [];
+
+    /// <returns>Null where there is none of this name.</returns>
+    private static DigestAlgorithm? FindAlgorithm(string name) => name switch
+    {
+        "" or "sha256" => DigestAlgorithm.Sha256,
+        "sha512" => DigestAlgorithm.Sha512,
+        _ => null,
+    };
 
     private static void Accepted(HttpContext http, int status, Upload upload)
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Storage;
@@ -138,6 +139,7 @@ public sealed class UploadTests
         var answer = await registry.SendAsync(method, target, Blob.Content);
 
         Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
+        Assert.Contains("did not match uploaded content", Encoding.UTF8.GetString(answer.Body), StringComparison.Ordinal);
         Assert.Empty(registry.Mirror.Published());
         Assert.Equal(0, registry.Mirror.Staged());
     }
