@@ -97,10 +97,10 @@ public sealed partial class MirrorHost : IAsyncDisposable
             .Where(entry => !StoresOwn().IsMatch(entry)).Order(StringComparer.Ordinal),
     ];
 
-    /// <summary>Waits until so many bytes are staged: what upstream has sent is there a little later.</summary>
+    /// <summary>Waits until so many bytes of downloads and uploads are staged: what was sent is there a little later.</summary>
     public async Task StagedAsync(long bytes)
     {
-        for (var attempt = 0; new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles().Sum(file => file.Length) < bytes; attempt++)
+        for (var attempt = 0; new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Length) < bytes; attempt++)
         {
             if (attempt == 3000)
             {

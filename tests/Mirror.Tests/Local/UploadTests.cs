@@ -421,7 +421,7 @@ public sealed class UploadTests
         using var broken = await RawHttp.ConnectAsync(registry.Mirror.Url);
         await broken.SendAsync(RawHttp.Request(registry.Mirror.Url, "POST", target, "Content-Length: 5000"));
         await broken.SendAsync(Blob.Content[..2000]);
-        await Until(() => Task.FromResult(StagedLengths(registry) is [2000]));
+        await registry.Mirror.StagedAsync(2000);
 
         if (byReset)
         {
@@ -432,7 +432,7 @@ public sealed class UploadTests
             registry.Mirror.Time.Advance(TimeSpan.FromMinutes(1));
         }
 
-        await Until(() => Task.FromResult(StagedLengths(registry).Count == 0));
+        await Until(() => Task.FromResult(registry.Mirror.Staged() == 0));
         await registry.PushBlobAsync(Repository, Blob);
     }
 
@@ -470,9 +470,6 @@ public sealed class UploadTests
         Assert.Equal(0, registry.Mirror.Staged());
         await registry.GetExactlyAsync($"/v2/team/app-15/blobs/{Blob.Digest}", Blob);
     }
-
-    private static List<long> StagedLengths(OwnRegistry registry) =>
-        [.. new DirectoryInfo(Path.Combine(registry.Mirror.DataPath, "staged")).EnumerateFiles().Select(file => file.Length)];
 
     private static Task<PushAnswer> ChunkAsync(OwnRegistry registry, string method, string location, int start, int end) =>
         registry.SendAsync(method, location, Blob.Content[start..end], ("Content-Range", $"{start}-{end - 1}"));
