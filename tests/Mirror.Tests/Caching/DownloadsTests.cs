@@ -39,6 +39,7 @@ public sealed class DownloadsTests
 
         await leaving.DisposeAsync();
         var coming = stage.Follow(downloads, stage.First);
+        await stage.Registry.Received(HttpMethod.Get, stage.First.Digest, count: 2);
         gate.Open();
         await stage.ReadToEndAsync(coming, stage.First);
 

@@ -301,6 +301,7 @@ public sealed class StoreTests
                     "INSERT INTO earlier SELECT digest, size, checksums FROM blobs",
                     "DROP TABLE blobs",
                     "ALTER TABLE earlier RENAME TO blobs",
+                    "DROP TABLE journal",
                 ],
             ];
             Array.ForEach([.. added.Skip(version - 1).SelectMany(changes => changes)], sql => session.Execute(sql));
