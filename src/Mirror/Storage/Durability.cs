@@ -11,6 +11,9 @@ internal static partial class Durability
 {
     private const int ReadOnly = 0;
 
+    /// <summary>EXDEV, on Linux and macOS.</summary>
+    private const int AcrossFileSystems = 18;
+
     private static readonly Lock Creating = new();
 
     /// <summary>Makes a folder, and those above it, where they are not there yet. It is there after a power failure too.</summary>
@@ -46,6 +49,9 @@ internal static partial class Durability
         }
     }
 
+    /// <summary>Whether a rename has failed because the two places are on different file systems, or in different mounts of one.</summary>
+    public static bool IsAcrossFileSystems(IOException failure) => failure.HResult == AcrossFileSystems;
+
     /// <exception cref="IOException">The folder could not be flushed.</exception>
     public static void FlushFolder(string path)
     {
@@ -75,7 +81,11 @@ internal static partial class Durability
 
     private static IOException NotFlushed(string path) => Failure($"the folder {path} could not be flushed");
 
-    private static IOException Failure(string what) => new($"{what}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+    private static IOException Failure(string what)
+    {
+        var error = Marshal.GetLastPInvokeError();
+        return new IOException($"{what}: {new Win32Exception(error).Message}", error);
+    }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -112,12 +112,16 @@ public sealed class Store : IAsyncDisposable
         {
             layout.TryRename();
         }
-        catch (IOException e)
+        catch (IOException e) when (Durability.IsAcrossFileSystems(e))
         {
             throw new StoreException(
                 $"the data directory {layout.Root} can not be used: its folders staged and blobs have to be on one file system, and files can not be"
                 + $" renamed from one into the other ({e.Message})",
                 e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What else may be wrong, such as a full disk, keeps nobody from reading what is here.
         }
     }
 
