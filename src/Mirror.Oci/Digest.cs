@@ -68,10 +68,10 @@ public readonly record struct Digest
         DigestAlgorithm.Sha512 => HashAlgorithmName.SHA512,
     });
 
-    /// <summary>The digest of all that was appended to <paramref name="hash"/>, which is reset.</summary>
+    /// <summary>The digest of all that was appended to <paramref name="hash"/>, which can go on.</summary>
     public static Digest Finish(IncrementalHash hash) => FromHash(
         hash.AlgorithmName == HashAlgorithmName.SHA256 ? DigestAlgorithm.Sha256 : DigestAlgorithm.Sha512,
-        hash.GetHashAndReset());
+        hash.GetCurrentHash());
 
     public override string ToString() => Text;
 

@@ -97,6 +97,20 @@ public sealed partial class MirrorHost : IAsyncDisposable
             .Where(entry => !StoresOwn().IsMatch(entry)).Order(StringComparer.Ordinal),
     ];
 
+    /// <summary>Waits until so many bytes of downloads and uploads are staged: what was sent is there a little later.</summary>
+    public async Task StagedAsync(long bytes)
+    {
+        for (var attempt = 0; new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Length) < bytes; attempt++)
+        {
+            if (attempt == 3000)
+            {
+                throw new TimeoutException($"{bytes} bytes were not staged.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+    }
+
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
     public async Task RestartAsync(Action change)
     {

@@ -14,6 +14,6 @@ public sealed record StorageOptions
         Path = section.ReadPath(
             "path",
             Defaults.Path,
-            "The directory that holds all data. A relative path starts at the configuration file's directory."),
+            "The directory that holds all data, on one file system. A relative path starts at the configuration file's directory."),
     };
 }

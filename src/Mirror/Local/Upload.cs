@@ -11,15 +11,17 @@ namespace Mirror.Local;
 /// <param name="id">Names it.</param>
 /// <param name="repository">Where the blob is pushed to.</param>
 /// <param name="client">Whose address it counts for.</param>
+/// <param name="staged">Its file, where that is open.</param>
 /// <param name="length">How much there is of it, in bytes.</param>
-/// <param name="open">Opens the staged file, which may have been closed meanwhile.</param>
+/// <param name="resume">Opens the staged file, which may have been closed meanwhile, or may have gone.</param>
 /// <param name="time">The clock.</param>
-public sealed class Upload(UploadId id, RepositoryName repository, string client, long length, Func<StagedBlob> open, TimeProvider time) : IDisposable
+public sealed class Upload(
+    UploadId id, RepositoryName repository, string client, StagedBlob? staged, long length, Func<StagedBlob?> resume, TimeProvider time) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _turns = new(1, 1);
     private CancellationTokenSource? _current;
-    private StagedBlob? _staged;
+    private StagedBlob? _staged = staged;
     private long _length = length;
     private DateTimeOffset _usedAt = time.GetUtcNow();
 
@@ -44,7 +46,7 @@ public sealed class Upload(UploadId id, RepositoryName repository, string client
         }
     }
 
-    /// <summary>Whether it has ended: the blob is there, or nobody wants it any more.</summary>
+    /// <summary>Whether it has ended: the blob is there, or nobody wants it any more, or who finds it again gets another object for it.</summary>
     public bool IsOver { get; private set; }
 
     /// <summary>
@@ -74,7 +76,8 @@ public sealed class Upload(UploadId id, RepositoryName repository, string client
 
         try
         {
-            _staged ??= IsOver ? null : open();
+            _staged ??= IsOver ? null : resume();
+            IsOver = _staged is null;
             Volatile.Write(ref _length, _staged?.Length ?? 0);
             return new UploadTurn(this, mine);
         }
@@ -86,18 +89,39 @@ public sealed class Upload(UploadId id, RepositoryName repository, string client
     }
 
     /// <summary>Closes the file of an upload that nobody is using; who finds the upload again gets another object for it.</summary>
-    /// <returns>Whether it was closed: not while somebody has a turn.</returns>
-    public bool TryRest()
+    /// <param name="unusedSince">Somebody is, who has used it later than then.</param>
+    /// <returns>Whether it was closed: not while somebody has a turn, or where it is over anyway.</returns>
+    public bool TryRest(DateTimeOffset unusedSince)
     {
         if (!_turns.Wait(0))
         {
             return false;
         }
 
-        CloseAndKeep();
-        IsOver = true;
-        _turns.Release();
-        return true;
+        try
+        {
+            if (IsOver || UsedAt > unusedSince)
+            {
+                return false;
+            }
+
+            CloseAndKeep();
+            IsOver = true;
+            return true;
+        }
+        finally
+        {
+            _turns.Release();
+        }
+    }
+
+    /// <summary>Ends an upload that nobody has a turn at; nothing stays of it.</summary>
+    public void Discard()
+    {
+        if (_staged is not null)
+        {
+            End(keepsFile: false);
+        }
     }
 
     /// <summary>The mirror is stopping: what was received stays for the next start.</summary>
@@ -165,7 +189,7 @@ public sealed class UploadTurn : IDisposable
 
     public long Length => _upload.Length;
 
-    /// <summary>Whether the upload had ended when this turn came.</summary>
+    /// <summary>Whether the upload has ended, perhaps before this turn came.</summary>
     public bool IsOver => _upload.IsOver;
 
     /// <summary>Appends what arrives, up to its end or to <paramref name="limit"/> bytes.</summary>
@@ -174,11 +198,14 @@ public sealed class UploadTurn : IDisposable
     /// <param name="read">Reads a piece; its patience is the caller's.</param>
     /// <returns>Whether no more than that arrived, and no less.</returns>
     /// <exception cref="IOException">The disk refused, or the connection broke. What was received before stays.</exception>
+    /// <exception cref="OperationCanceledException">The turn has ended. What was received before stays.</exception>
     public async Task<bool> AppendAsync(PipeReader body, long? limit, Func<PipeReader, CancellationToken, ValueTask<ReadResult>> read)
     {
         var left = limit ?? long.MaxValue;
         while (true)
         {
+            // What is there already is read without looking whether this turn still lasts.
+            Ended.ThrowIfCancellationRequested();
             var piece = await read(body, Ended);
             if (piece.Buffer.Length > left)
             {
@@ -200,16 +227,24 @@ public sealed class UploadTurn : IDisposable
         }
     }
 
-    /// <summary>Whether all that was received has a digest; nothing is appended any more if so.</summary>
+    /// <summary>Whether all that was received has a digest.</summary>
     public bool Verify(Digest digest) => _upload.Staged.Verify(digest);
 
     /// <summary>Publishes what has been verified, and ends the upload.</summary>
-    /// <exception cref="IOException">The disk refused.</exception>
+    /// <exception cref="IOException">The disk refused. The upload goes on where it stood, unless its file is published already.</exception>
     public BlobRecord Publish()
     {
-        var blob = _upload.Staged.Publish();
-        _upload.End(keepsFile: true);
-        return blob;
+        try
+        {
+            return _upload.Staged.Publish();
+        }
+        finally
+        {
+            if (_upload.Staged.IsPublished)
+            {
+                _upload.End(keepsFile: true);
+            }
+        }
     }
 
     /// <summary>Ends the upload, and nothing stays of it.</summary>

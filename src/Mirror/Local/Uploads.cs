@@ -19,6 +19,7 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     private readonly ConcurrentDictionary<UploadId, Upload> _known = new();
 
     /// <returns>Null where the client has too many in progress.</returns>
+    /// <exception cref="IOException">The disk refused.</exception>
     /// <param name="repository">Where the blob is pushed to.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
     /// <param name="client">The client's address.</param>
@@ -30,25 +31,45 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
             return null;
         }
 
-        var upload = New(repository, UploadId.New(), algorithm, client, length: 0);
-        _known[upload.Id] = upload;
-        return upload;
+        var id = UploadId.New();
+        return _known[id] = New(repository, id, algorithm, client, blobs.BeginUpload(repository, id, algorithm), length: 0);
     }
 
     /// <summary>An upload in progress, which may have been begun before this process.</summary>
-    public Upload? Find(RepositoryName repository, UploadId id, string client) =>
-        FindAny(repository, id, client) is { IsOver: false } upload && upload.Repository == repository ? upload : null;
+    public Upload? Find(RepositoryName repository, UploadId id, string client)
+    {
+        if (_known.TryGetValue(id, out var known))
+        {
+            if (!known.IsOver)
+            {
+                return known.Repository == repository ? known : null;
+            }
 
-    /// <summary>An upload has ended.</summary>
-    public void Forget(Upload upload) => _known.TryRemove(upload.Id, out _);
+            Forget(known);
+        }
+
+        return blobs.FindUpload(repository, id) is { } length
+            ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, staged: null, length))
+            : null;
+    }
+
+    /// <summary>An upload is over. If another object is known for the same one by now, that stays.</summary>
+    public void Forget(Upload upload) => _known.TryRemove(KeyValuePair.Create(upload.Id, upload));
+
+    /// <summary>Ends an upload that nobody can go on with, if it has not ended yet, and nothing stays of it.</summary>
+    public void Discard(Upload upload)
+    {
+        Forget(upload);
+        upload.Discard();
+    }
 
     /// <summary>Closes the files of those that nobody is using.</summary>
     public void LetRest()
     {
-        var now = time.GetUtcNow();
-        foreach (var upload in _known.Values.Where(upload => now - upload.UsedAt > Rest && upload.TryRest()))
+        var unusedSince = time.GetUtcNow() - Rest;
+        foreach (var upload in _known.Values.Where(upload => upload.TryRest(unusedSince)))
         {
-            _known.TryRemove(upload.Id, out _);
+            Forget(upload);
         }
     }
 
@@ -60,11 +81,6 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
         }
     }
 
-    private Upload? FindAny(RepositoryName repository, UploadId id, string client) =>
-        _known.TryGetValue(id, out var upload) ? upload
-            : blobs.FindUpload(repository, id) is { } length ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, length))
-            : null;
-
-    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, long length) =>
-        new(id, repository, client, length, () => blobs.StageUpload(repository, id, algorithm), time);
+    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, StagedBlob? staged, long length) =>
+        new(id, repository, client, staged, length, () => blobs.TryResumeUpload(repository, id, algorithm), time);
 }

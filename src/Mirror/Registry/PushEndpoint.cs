@@ -79,7 +79,7 @@ internal sealed class PushEndpoint(LocalRepositories repositories, LocalRefs ref
                 return RegistryError.ManifestInvalid.WriteAsync(http, why);
 
             case PushAnswer.OtherDigest(var actual):
-                return RegistryError.DigestInvalid.WriteAsync(http, $"the manifest's digest is {actual}");
+                return RegistryError.OtherDigest.WriteAsync(http, $"the manifest's digest is {actual}");
 
             case PushAnswer.Lacking({ IsThere: true, Content: var content }):
                 return RegistryError.SizeInvalid.WriteAsync(http, $"{content.Digest} has another size than the manifest's {content.Size}");

@@ -19,6 +19,7 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static readonly RegistryError NameInvalid = new("NAME_INVALID", 400, "invalid repository name");
     public static readonly RegistryError TagInvalid = new("TAG_INVALID", 400, "invalid tag or digest");
     public static readonly RegistryError DigestInvalid = new("DIGEST_INVALID", 400, "provided digest is not a sha256 or sha512 digest");
+    public static readonly RegistryError OtherDigest = new("DIGEST_INVALID", 400, "provided digest did not match uploaded content");
     public static readonly RegistryError PageInvalid = new("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested");
     public static readonly RegistryError RangeInvalid = new("RANGE_INVALID", 416, "requested range is not satisfiable");
     public static readonly RegistryError BlobUploadUnknown = new("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry");

@@ -43,7 +43,12 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             digest = given;
         }
 
-        var algorithm = digest?.Algorithm ?? (query["digest-algorithm"] == "sha512" ? DigestAlgorithm.Sha512 : DigestAlgorithm.Sha256);
+        if ((digest?.Algorithm ?? FindAlgorithm(query["digest-algorithm"].ToString())) is not { } algorithm)
+        {
+            await RegistryError.DigestInvalid.WriteAsync(http, "digest-algorithm is neither sha256 nor sha512");
+            return;
+        }
+
         if (uploads.Begin(repository, algorithm, ClientOf(http)) is not { } upload)
         {
             await RegistryError.TooManyRequests.WriteAsync(
@@ -51,8 +56,6 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
-        // Its file is there from the first turn on: who has been told where to go on can do so after a restart too.
-        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
         if (digest is null)
         {
             http.Response.Headers["OCI-Chunk-Min-Length"] = $"{ChunkMinLength}";
@@ -62,16 +65,13 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
         try
         {
+            using var turn = await upload.TakeTurnAsync(http.RequestAborted);
             await FinishAsync(http, upload, turn, digest.Value);
         }
         finally
         {
-            if (!turn.IsOver)
-            {
-                // Nobody knows it, so nobody can go on with it.
-                turn.Cancel();
-                uploads.Forget(upload);
-            }
+            // Nobody knows it, so nobody can go on with it.
+            uploads.Discard(upload);
         }
     }
 
@@ -97,10 +97,26 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     });
 
     /// <summary>PUT of an upload: its last chunk, if there is one, and its digest.</summary>
-    public Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id) =>
-        Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest)
-            ? InTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest))
-            : RegistryError.DigestInvalid.WriteAsync(http);
+    public async Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id)
+    {
+        if (!Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest))
+        {
+            await RegistryError.DigestInvalid.WriteAsync(http);
+        }
+        else if (await TryInTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest)))
+        {
+            return;
+        }
+        else if (await repositories.TryMountAsync(repository, digest, [repository]))
+        {
+            // An earlier PUT has finished it, and the answer to that was lost on its way.
+            Created(http, repository, digest);
+        }
+        else
+        {
+            await RegistryError.BlobUploadUnknown.WriteAsync(http);
+        }
+    }
 
     /// <summary>DELETE of an upload: nobody wants it any more.</summary>
     public Task CancelAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, (upload, turn) =>
@@ -113,14 +129,29 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
     private async Task InTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
     {
-        if (uploads.Find(repository, id, ClientOf(http)) is not { } upload)
+        if (!await TryInTurnAsync(http, repository, id, go))
         {
             await RegistryError.BlobUploadUnknown.WriteAsync(http);
-            return;
+        }
+    }
+
+    /// <returns>Whether there is such an upload.</returns>
+    private async Task<bool> TryInTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
+    {
+        while (uploads.Find(repository, id, ClientOf(http)) is { } upload)
+        {
+            using var turn = await upload.TakeTurnAsync(http.RequestAborted);
+            if (!turn.IsOver)
+            {
+                await go(upload, turn);
+                return true;
+            }
+
+            // It has ended meanwhile, or only its file was closed and the next one found opens that again.
+            uploads.Forget(upload);
         }
 
-        using var turn = await upload.TakeTurnAsync(http.RequestAborted);
-        await (turn.IsOver ? RegistryError.BlobUploadUnknown.WriteAsync(http) : go(upload, turn));
+        return false;
     }
 
     private async Task FinishAsync(HttpContext http, Upload upload, UploadTurn turn, Digest digest)
@@ -134,12 +165,22 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         {
             turn.Cancel();
             uploads.Forget(upload);
-            await RegistryError.DigestInvalid.WriteAsync(http, $"what was uploaded, {turn.Length} bytes, is not {digest}");
+            await RegistryError.OtherDigest.WriteAsync(http, $"what was uploaded, {turn.Length} bytes, is not {digest}");
             return;
         }
 
-        await repositories.PushBlobAsync(turn, upload.Repository, digest);
-        uploads.Forget(upload);
+        try
+        {
+            await repositories.PushBlobAsync(turn, upload.Repository, digest);
+        }
+        finally
+        {
+            if (turn.IsOver)
+            {
+                uploads.Forget(upload);
+            }
+        }
+
         Created(http, upload.Repository, digest);
     }
 
@@ -176,6 +217,14 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         from.Length == 0 ? refs.FindHolders(digest, MaxSources)
             : RepositoryName.TryParse(from, out var source) ? [source]
             : [];
+
+    /// <returns>Null where there is none of this name.</returns>
+    private static DigestAlgorithm? FindAlgorithm(string name) => name switch
+    {
+        "" or "sha256" => DigestAlgorithm.Sha256,
+        "sha512" => DigestAlgorithm.Sha512,
+        _ => null,
+    };
 
     private static void Accepted(HttpContext http, int status, Upload upload)
     {

@@ -22,15 +22,29 @@ public sealed class BlobStore(StoreLayout layout)
     /// Begins to receive a blob that should turn out to have <paramref name="digest"/>, or goes on where an earlier download from the same
     /// registry stood. One download at a time.
     /// </summary>
-    public StagedBlob StageDownload(string registry, Digest digest) => Stage(layout.StagedDownload(registry, digest), digest.Algorithm);
+    public StagedBlob StageDownload(string registry, Digest digest) =>
+        Stage(layout.StagedDownload(registry, digest), digest.Algorithm, FileMode.OpenOrCreate);
 
     /// <summary>How much an earlier download has left, in bytes.</summary>
     public long FindStaged(string registry, Digest digest) =>
         new FileInfo(layout.StagedDownload(registry, digest)) is { Exists: true } file ? file.Length : 0;
 
-    /// <summary>Begins an upload, or goes on with one that is there. One request at a time.</summary>
-    public StagedBlob StageUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
-        Stage(layout.StagedUpload(repository, id), algorithm);
+    /// <summary>Begins an upload. It is there from now on, without any bytes.</summary>
+    public StagedBlob BeginUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
+        Stage(layout.StagedUpload(repository, id), algorithm, FileMode.CreateNew);
+
+    /// <summary>Goes on with an upload; null where there is no such upload any more. One request at a time.</summary>
+    public StagedBlob? TryResumeUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm)
+    {
+        try
+        {
+            return Stage(layout.StagedUpload(repository, id), algorithm, FileMode.Open);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>How much there is of an upload, in bytes; null where there is no such upload.</summary>
     public long? FindUpload(RepositoryName repository, UploadId id) =>
@@ -40,7 +54,7 @@ public sealed class BlobStore(StoreLayout layout)
     /// <exception cref="IOException">The disk refused.</exception>
     public BlobRecord Publish(Digest digest, ReadOnlySpan<byte> content)
     {
-        using var staged = Stage(layout.NewStaged(), digest.Algorithm);
+        using var staged = Stage(layout.NewStaged(), digest.Algorithm, FileMode.CreateNew);
         staged.Append(content);
         return staged.Verify(digest) ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
     }
@@ -104,7 +118,7 @@ public sealed class BlobStore(StoreLayout layout)
         return swept;
     }
 
-    private StagedBlob Stage(string path, DigestAlgorithm algorithm)
+    private StagedBlob Stage(string path, DigestAlgorithm algorithm, FileMode mode)
     {
         lock (_gate)
         {
@@ -113,7 +127,7 @@ public sealed class BlobStore(StoreLayout layout)
 
         try
         {
-            return new StagedBlob(layout, path, algorithm, () => EndUse(path));
+            return new StagedBlob(layout, path, algorithm, mode, () => EndUse(path));
         }
         catch
         {

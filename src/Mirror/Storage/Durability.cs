@@ -4,11 +4,15 @@ using System.Runtime.InteropServices;
 namespace Mirror.Storage;
 
 /// <summary>
-/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it.
+/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it, and its
+/// own rename copies where it can not rename.
 /// </summary>
 internal static partial class Durability
 {
     private const int ReadOnly = 0;
+
+    /// <summary>EXDEV, on Linux and macOS.</summary>
+    private const int AcrossFileSystems = 18;
 
     private static readonly Lock Creating = new();
 
@@ -31,6 +35,23 @@ internal static partial class Durability
         }
     }
 
+    /// <summary>Puts a file in the place of another, at once or not at all: never by copying it to another disk.</summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public static void Rename(string from, string to)
+    {
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS())
+        {
+            File.Move(from, to, overwrite: true);
+        }
+        else if (RenameFile(from, to) != 0)
+        {
+            throw Failure($"{from} could not be renamed to {to}");
+        }
+    }
+
+    /// <summary>Whether a rename has failed because the two places are on different file systems, or in different mounts of one.</summary>
+    public static bool IsAcrossFileSystems(IOException failure) => failure.HResult == AcrossFileSystems;
+
     /// <exception cref="IOException">The folder could not be flushed.</exception>
     public static void FlushFolder(string path)
     {
@@ -42,14 +63,14 @@ internal static partial class Durability
         var descriptor = Open(path, ReadOnly);
         if (descriptor < 0)
         {
-            throw Failure(path);
+            throw NotFlushed(path);
         }
 
         try
         {
             if (Flush(descriptor) != 0)
             {
-                throw Failure(path);
+                throw NotFlushed(path);
             }
         }
         finally
@@ -58,12 +79,21 @@ internal static partial class Durability
         }
     }
 
-    private static IOException Failure(string path) =>
-        new($"The folder {path} could not be flushed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+    private static IOException NotFlushed(string path) => Failure($"the folder {path} could not be flushed");
+
+    private static IOException Failure(string what)
+    {
+        var error = Marshal.GetLastPInvokeError();
+        return new IOException($"{what}: {new Win32Exception(error).Message}", error);
+    }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int RenameFile(string from, string to);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -24,20 +24,24 @@ public sealed class StagedBlob : IDisposable
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
+    /// <param name="mode">Whether the file may be there already, or has to be.</param>
     /// <param name="closed">Called once, when the file is no longer in use.</param>
-    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm, Action closed)
+    internal StagedBlob(StoreLayout layout, string path, DigestAlgorithm algorithm, FileMode mode, Action closed)
     {
         _layout = layout;
         _path = path;
         _algorithm = algorithm;
         _hash = Digest.Start(algorithm);
-        _file = Open(path);
+        _file = Open(path, mode);
         ReadFrom(0, Count);
         _closed = closed;
     }
 
     /// <summary>How many bytes were appended.</summary>
     public long Length { get; private set; }
+
+    /// <summary>Whether it is where readers find it: nothing may be appended any more.</summary>
+    public bool IsPublished { get; private set; }
 
     /// <summary>For readers behind the writer. It stays good after publishing; closing it is for who disposes this.</summary>
     public SafeFileHandle Handle => _file.SafeFileHandle;
@@ -75,7 +79,7 @@ public sealed class StagedBlob : IDisposable
         _leaves = true;
     }
 
-    /// <summary>Whether all that was appended has this digest. Called at the end; nothing is appended any more.</summary>
+    /// <summary>Whether all that was appended has this digest. Asked again before each attempt at publishing.</summary>
     public bool Verify(Digest expected)
     {
         _verified = DigestAs(expected.Algorithm) == expected ? expected : null;
@@ -91,16 +95,19 @@ public sealed class StagedBlob : IDisposable
             throw new InvalidOperationException("Only verified bytes are published.");
         }
 
+        // A write that the disk refused may have left some of its bytes.
+        RandomAccess.SetLength(Handle, Length);
         RandomAccess.FlushToDisk(Handle);
+        var folder = _layout.BlobFolder(digest);
+        Durability.CreateFolder(folder);
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(Handle, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         }
 
-        var folder = _layout.BlobFolder(digest);
-        Durability.CreateFolder(folder);
-        File.Move(_path, _layout.Blob(digest), overwrite: true);
+        Durability.Rename(_path, _layout.Blob(digest));
         _leaves = true;
+        IsPublished = true;
         Durability.FlushFolder(folder);
         return new BlobRecord(digest, Length, _checksums.Finish());
     }
@@ -131,18 +138,28 @@ public sealed class StagedBlob : IDisposable
     }
 
     /// <summary>Its owner's alone: what is not published is for nobody.</summary>
-    private static FileStream Open(string path)
+    private static FileStream Open(string path, FileMode mode)
     {
         var options = new FileStreamOptions
         {
-            Mode = FileMode.OpenOrCreate,
+            Mode = mode,
             Access = FileAccess.ReadWrite,
             Share = FileShare.ReadWrite | FileShare.Delete,
             BufferSize = 0,
         };
         if (!OperatingSystem.IsWindows())
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            var owners = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            if (mode != FileMode.Open)
+            {
+                options.UnixCreateMode = owners;
+            }
+
+            if (File.Exists(path))
+            {
+                // It is read-only already where a crash or the disk came in between while it was published.
+                File.SetUnixFileMode(path, owners);
+            }
         }
 
         return new FileStream(path, options);

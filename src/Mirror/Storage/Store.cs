@@ -44,6 +44,7 @@ public sealed class Store : IAsyncDisposable
         var held = StoreLock.Take(layout);
         try
         {
+            RefuseSeveralDisks(layout);
             DatabaseSwap.Settle(layout);
             var blobs = new BlobStore(layout);
             blobs.SweepStaged(time.GetUtcNow());
@@ -101,6 +102,26 @@ public sealed class Store : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Between two disks, or two mounts of one, content would have to be copied, and would be visible by half.</summary>
+    private static void RefuseSeveralDisks(StoreLayout layout)
+    {
+        try
+        {
+            layout.TryRename();
+        }
+        catch (IOException e) when (Durability.IsAcrossFileSystems(e))
+        {
+            throw new StoreException(
+                $"the data directory {layout.Root} can not be used: its folders staged and blobs have to be on one file system, and files can not be"
+                + $" renamed from one into the other ({e.Message})",
+                e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What else may be wrong, such as a full disk, keeps nobody from reading what is here.
         }
     }
 

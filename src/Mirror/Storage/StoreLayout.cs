@@ -78,6 +78,27 @@ public sealed class StoreLayout(string root)
         }
     }
 
+    /// <summary>Tries whether what is staged can be published by a rename.</summary>
+    /// <exception cref="IOException">It can not.</exception>
+    public void TryRename()
+    {
+        foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
+        {
+            var staged = NewStaged();
+            var published = Path.Combine(AlgorithmFolder(algorithm), "probe");
+            File.WriteAllBytes(staged, []);
+            try
+            {
+                Durability.Rename(staged, published);
+                File.Delete(published);
+            }
+            finally
+            {
+                File.Delete(staged);
+            }
+        }
+    }
+
     public string AlgorithmFolder(DigestAlgorithm algorithm) => Path.Combine(Blobs, algorithm switch
     {
         DigestAlgorithm.Sha256 => "sha256",

@@ -74,6 +74,7 @@ public sealed class OfflineTests
         scene.Upstream.On(HttpMethod.Get, scene.Layer.Digest).Do(Behaviour.StallAfter(200_000, gate));
         var cut = scene.GetRawAsync(scene.LayerPath);
         await gate.Arrived();
+        await scene.Mirror.StagedAsync(200_000);
         await scene.Mirror.RestartAsync([Offline(scene.Upstream)]);
         await cut;
         scene.Upstream.Behave();

@@ -187,7 +187,8 @@ internal static class ConformanceRules
             new Line("GET /v2/{name}/blobs/{blob}", 404, "BLOB_UNKNOWN")),
         new("end-4c: the upload's algorithm is said",
             new Line("POST /v2/{name}/blobs/uploads/?digest-algorithm=sha512", 202),
-            new Line("POST /v2/{name}/blobs/uploads/?digest-algorithm=sha256", 202)),
+            new Line("POST /v2/{name}/blobs/uploads/?digest-algorithm=sha256", 202),
+            new Line("POST /v2/{name}/blobs/uploads/?digest-algorithm=md5", 400, "DIGEST_INVALID")),
         new("end-5, end-6: a blob in two requests",
             new Line("PUT {begun}?digest={blob}", 201)
             {

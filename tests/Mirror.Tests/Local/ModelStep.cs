@@ -127,7 +127,9 @@ internal abstract record ModelStep
             var answer = await world.Registry.SendAsync("PUT", OwnRegistry.With(upload.Location, $"digest={blob.Digest}"), rest);
             if (upload.IsOver)
             {
-                return ModelWorld.Compare(answer, 404, "BLOB_UPLOAD_UNKNOWN");
+                return world.Model[upload.Repository].Contents.ContainsKey(blob.Digest)
+                    ? ModelWorld.Compare(answer, 201)
+                    : ModelWorld.Compare(answer, 404, "BLOB_UPLOAD_UNKNOWN");
             }
 
             upload.IsOver = true;

@@ -1,5 +1,9 @@
+using System.Text;
+using Mirror.Local;
 using Mirror.Oci;
+using Mirror.Storage;
 using Mirror.Testing;
+using Mirror.Tests.Storage;
 
 namespace Mirror.Tests.Local;
 
@@ -135,6 +139,7 @@ public sealed class UploadTests
         var answer = await registry.SendAsync(method, target, Blob.Content);
 
         Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
+        Assert.Contains("did not match uploaded content", Encoding.UTF8.GetString(answer.Body), StringComparison.Ordinal);
         Assert.Empty(registry.Mirror.Published());
         Assert.Equal(0, registry.Mirror.Staged());
     }
@@ -243,6 +248,204 @@ public sealed class UploadTests
 
         Assert.Equal(201, rest.Status);
         await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task An_upload_that_the_disk_refused_to_publish_is_finished_when_it_no_longer_does()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var inTheWay = Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!;
+        await File.WriteAllTextAsync(inTheWay, "where the folder should be");
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+
+        var refused = await registry.SendAsync("PUT", put);
+        File.Delete(inTheWay);
+        var ended = await registry.SendAsync("PUT", put);
+
+        Assert.Equal((503, 201), (refused.Status, ended.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task An_upload_that_a_crash_left_read_only_is_its_owners_to_write_again_and_goes_on()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged")));
+        await registry.Mirror.RestartAsync(() => File.SetUnixFileMode(staged, UnixFileMode.UserRead | UnixFileMode.GroupRead));
+
+        var next = await ChunkAsync(registry, "PATCH", location, 2000, 4000);
+        var mode = File.GetUnixFileMode(staged);
+        var last = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 4000, 5000);
+
+        Assert.Equal((202, UnixFileMode.UserRead | UnixFileMode.UserWrite, 201), (next.Status, mode, last.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task What_a_write_that_the_disk_refused_has_left_behind_the_end_is_not_published()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var staged = Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged")));
+        await using (var torn = new FileStream(staged, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+        {
+            await torn.WriteAsync(new byte[700]);
+        }
+
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"));
+
+        Assert.Equal(201, ended.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [SecondDiskFact]
+    public async Task What_can_not_be_renamed_into_its_place_is_not_copied_there()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        using var other = new SecondDisk();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var folder = Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!;
+        File.CreateSymbolicLink(folder, other.Path);
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+
+        var refused = await registry.SendAsync("PUT", put);
+        var copied = Directory.GetFiles(other.Path);
+        File.Delete(folder);
+        var ended = await registry.SendAsync("PUT", put);
+
+        Assert.Equal((503, 201), (refused.Status, ended.Status));
+        Assert.Empty(copied);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_upload_without_any_bytes_yet_goes_on_after_a_restart_or_a_rest(bool restart)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        if (restart)
+        {
+            await registry.Mirror.RestartAsync();
+        }
+        else
+        {
+            registry.Mirror.Time.Advance(TimeSpan.FromMinutes(11));
+            await registry.BeginAsync("team/other");
+        }
+
+        var status = await registry.SendAsync("GET", location);
+        var all = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 0, 5000);
+
+        Assert.Equal((204, "0-0", 201), (status.Status, status.Header("Range"), all.Status));
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Theory]
+    [InlineData("PATCH")]
+    [InlineData("PUT")]
+    [InlineData("DELETE")]
+    public async Task An_upload_whose_file_has_gone_is_unknown_and_does_not_begin_again(string method)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 2000);
+        await registry.Mirror.RestartAsync();
+        Assert.Equal(204, (await registry.SendAsync("GET", location)).Status);
+        File.Delete(Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged"))));
+
+        var answer = await registry.SendAsync(method, OwnRegistry.With(location, $"digest={Blob.Digest}"), Blob.Content);
+
+        Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (answer.Status, answer.Error));
+        Assert.Equal(404, (await registry.SendAsync("GET", location)).Status);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task Who_has_lost_the_answer_to_a_finished_upload_is_told_again()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        await ChunkAsync(registry, "PATCH", location, 0, 5000);
+        var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+        Assert.Equal(201, (await registry.SendAsync("PUT", put)).Status);
+
+        var again = await registry.SendAsync("PUT", put);
+        var other = await registry.SendAsync("PUT", put.Replace(Repository, "team/other", StringComparison.Ordinal));
+
+        Assert.Equal((201, BlobPath, Blob.Digest.ToString()), (again.Status, again.Header("Location"), again.Header("Docker-Content-Digest")));
+        Assert.Equal((404, "BLOB_UPLOAD_UNKNOWN"), (other.Status, other.Error));
+    }
+
+    [Fact]
+    public async Task Uploads_that_the_database_refused_are_over_and_pushing_them_again_succeeds_when_it_no_longer_does()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        using (var session = new SqlSession(new StoreLayout(registry.Mirror.DataPath).Database, readOnly: false))
+        {
+            session.Execute("CREATE TRIGGER refusal BEFORE INSERT ON blobs BEGIN SELECT RAISE(ROLLBACK, 'as the test wants it'); END");
+            var location = await registry.BeginAsync(Repository);
+            await ChunkAsync(registry, "PATCH", location, 0, 5000);
+            var put = OwnRegistry.With(location, $"digest={Blob.Digest}");
+            Assert.Equal((503, 404), ((await registry.SendAsync("PUT", put)).Status, (await registry.SendAsync("PUT", put)).Status));
+            for (var i = 0; i < Uploads.MaxPerClient; i++)
+            {
+                var answer = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}", Blob.Content);
+                Assert.Equal(503, answer.Status);
+            }
+
+            session.Execute("DROP TRIGGER refusal");
+        }
+
+        await registry.PushBlobAsync(Repository, Blob);
+
+        await registry.GetExactlyAsync(BlobPath, Blob);
+        Assert.Equal(0, registry.Mirror.Staged());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_blob_in_one_request_that_breaks_off_leaves_nothing(bool byReset)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var target = $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}";
+        using var broken = await RawHttp.ConnectAsync(registry.Mirror.Url);
+        await broken.SendAsync(RawHttp.Request(registry.Mirror.Url, "POST", target, "Content-Length: 5000"));
+        await broken.SendAsync(Blob.Content[..2000]);
+        await registry.Mirror.StagedAsync(2000);
+
+        if (byReset)
+        {
+            broken.Reset();
+        }
+        else
+        {
+            registry.Mirror.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        await Until(() => Task.FromResult(registry.Mirror.Staged() == 0));
+        await registry.PushBlobAsync(Repository, Blob);
+    }
+
+    [Fact]
+    public async Task A_blob_in_one_request_that_the_disk_refuses_leaves_nothing_staged()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await File.WriteAllTextAsync(
+            Path.GetDirectoryName(new StoreLayout(registry.Mirror.DataPath).Blob(Blob.Digest))!, "where the folder should be");
+
+        var answer = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?digest={Blob.Digest}", Blob.Content);
+
+        Assert.Equal((503, 0), (answer.Status, registry.Mirror.Staged()));
     }
 
     [Fact]

@@ -260,6 +260,20 @@ public sealed class StoreTests
         Assert.Contains("can not be used", refusal.Message, StringComparison.Ordinal);
     }
 
+    [SecondDiskFact]
+    public void A_data_directory_on_several_disks_is_refused_with_the_reason_and_nothing_is_left()
+    {
+        using var folder = new TemporaryDirectory();
+        using var other = new SecondDisk();
+        File.CreateSymbolicLink(folder.Combine("blobs"), other.Path);
+
+        var refusal = Assert.Throws<StoreException>(() => Store.Open(folder.Path, TimeProvider.System));
+
+        Assert.Contains("have to be on one file system", refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFiles(other.Path, "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.EnumerateFiles(folder.Combine("staged")));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
