@@ -13,6 +13,8 @@ internal sealed record Case(string Name, Action<Workbench> Measure)
         new("head-tag", bench => bench.MeasureRequests("HEAD manifest by tag", "HEAD", Content.ManifestPath(Content.Tag), "≥ 20×")),
         new("cold-1", bench => bench.MeasureCold(clients: 1)),
         new("cold-16", bench => bench.MeasureCold(clients: 16)),
+        new("push-large", bench => bench.MeasurePush()),
+        new("push-small", bench => bench.MeasureImagePushes()),
         new("memory", bench => bench.MeasureMemory()),
         new("start", bench => bench.MeasureStart()),
     ];

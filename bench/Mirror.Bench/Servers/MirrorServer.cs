@@ -20,6 +20,8 @@ internal sealed class MirrorServer(string folder, IPEndPoint upstream) : Server(
             url: http://{upstream}
             default: true
             tagFreshness: 7d
+        access:
+          anonymous: [pull, push]
         observability:
           log:
             level: error

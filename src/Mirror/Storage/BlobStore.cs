@@ -26,7 +26,7 @@ public sealed class BlobStore(StoreLayout layout)
 
     /// <summary>Begins an upload, or goes on with one that is there. One request at a time.</summary>
     public StagedBlob StageUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
-        new(layout, layout.StagedUpload(repository, id), algorithm);
+        new(layout, layout.StagedUpload(repository, id), algorithm) { FlushesAsItGrows = true };
 
     /// <summary>How much there is of an upload, in bytes; null where there is no such upload.</summary>
     public long? FindUpload(RepositoryName repository, UploadId id) =>
