@@ -41,6 +41,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         _registry = new RegistryApi(
             doors,
             loops,
+            new Permissions(configuration.Access),
             access,
             _cache,
             store,

@@ -24,6 +24,7 @@ public sealed class MirrorHost : IAsyncDisposable
             Server = new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] },
             Storage = new StorageOptions { Path = DataPath },
             Registries = registries,
+            Access = new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete },
         };
     }
 

@@ -12,8 +12,9 @@ public sealed partial class ArchitectureTests
         ["Observability"] = ["Configuration", "Storage"],
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
-        ["Access"] = ["Caching", "Oci.Remote", "Storage"],
-        ["Registry"] = ["Access", "Caching", "Observability", "Oci.Remote", "Storage"],
+        ["Local"] = ["Storage"],
+        ["Access"] = ["Caching", "Configuration", "Oci.Remote", "Storage"],
+        ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Administration"] = ["Access", "Caching", "Oci.Remote", "Registry", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };

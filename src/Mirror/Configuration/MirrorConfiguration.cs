@@ -29,6 +29,8 @@ public sealed record MirrorConfiguration
     /// <summary>Every registry that may be contacted, in the order of the file.</summary>
     public IReadOnlyList<RegistryOptions> Registries { get; init; } = [];
 
+    public AccessOptions Access { get; init; } = new();
+
     public ObservabilityOptions Observability { get; init; } = new();
 
     internal static MirrorConfiguration Read(ConfigurationSection root)
@@ -45,6 +47,7 @@ public sealed record MirrorConfiguration
                 "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment that are not here. "
                     + "Default: * (one segment) where there is a default registry, else ** (all)."),
             Registries = RegistryOptions.ReadAll(root, server.Listen),
+            Access = root.ReadSection("access", AccessOptions.Read, "Who may do what."),
             Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
         };
     }

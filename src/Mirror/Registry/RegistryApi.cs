@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Caching;
+using Mirror.Configuration;
 using Mirror.Oci;
 using Mirror.Storage;
 
@@ -16,6 +17,7 @@ namespace Mirror.Registry;
 internal sealed partial class RegistryApi(
     Doors doors,
     Loops loops,
+    Permissions permissions,
     ReadAccess access,
     PullThrough cache,
     Store store,
@@ -104,6 +106,11 @@ internal sealed partial class RegistryApi(
             return RegistryError.Unsupported.WriteAsync(http, $"{http.Request.Method} is not for this path", ("Allow", route.Methods));
         }
 
+        if (WantedBy(http.Request, route) is var wanted && !permissions.Allow(wanted))
+        {
+            return RegistryError.Denied.WriteAsync(http, $"nobody may {wanted.ToString().ToLowerInvariant()} here: access.anonymous does not include it");
+        }
+
         var entrance = Entrance.Of(http.Request, route);
         return route switch
         {
@@ -134,7 +141,7 @@ internal sealed partial class RegistryApi(
                     RegistryHeaders.AddNamespace(http.Response, ns);
                 }
 
-                await (await access.FindRefusalAsync(http, repository, WantedBy(route)) is { } refusal
+                await (await access.FindRefusalAsync(http, repository, ContentOf(route)) is { } refusal
                     ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
                     : AnswerAsync(http, route, new CachedRepository(repository, cache)));
                 break;
@@ -182,7 +189,16 @@ internal sealed partial class RegistryApi(
         };
     }
 
-    private static RepositoryContent WantedBy(Route.InRepository route) => route switch
+    private static Rights WantedBy(HttpRequest request, Route route) => route switch
+    {
+        Route.Manifest or Route.Blob when HttpMethods.IsDelete(request.Method) => Rights.Delete,
+        Route.Manifest when HttpMethods.IsPut(request.Method) => Rights.Push,
+        Route.Upload or Route.Uploads => Rights.Push,
+        Route.InRepository or Route.Catalog => Rights.Pull,
+        _ => Rights.None,
+    };
+
+    private static RepositoryContent ContentOf(Route.InRepository route) => route switch
     {
         Route.Blob(_, var digest) => new RepositoryContent.OfBlob(digest),
         Route.Manifest(_, var reference) => new RepositoryContent.OfManifest(reference),

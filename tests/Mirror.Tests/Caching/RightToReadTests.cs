@@ -157,7 +157,7 @@ public sealed class RightToReadTests
         var unknownPrefix = await RawHttp.GetAsync(mirror.Url, $"/quay.example/v2/{Other}/manifests/1");
 
         Assert.Equal((200, 200, 404, 404), (byPath.Status, byPrefix.Status, unknownPath.Status, unknownPrefix.Status));
-        Assert.Contains("NAME_UNKNOWN", unknownPath.Text, StringComparison.Ordinal);
+        Assert.Contains("MANIFEST_UNKNOWN", unknownPath.Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -25,6 +25,7 @@ public sealed partial class SampleTests : IDisposable
 
         Assert.Equal(embedded.Server.Listen, sample.Server.Listen);
         Assert.Equal(embedded.Storage, sample.Storage);
+        Assert.Equal(embedded.Access, sample.Access);
         Assert.Equal(embedded.Observability, sample.Observability);
         Assert.Equal(embedded.Registries[0], sample.Registries[0]);
         Assert.DoesNotContain(sample.Registries.Skip(1), r => r.Default);

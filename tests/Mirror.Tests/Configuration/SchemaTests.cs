@@ -18,7 +18,7 @@ public sealed class SchemaTests : IDisposable
     public void The_schema_names_and_describes_every_key()
     {
         Assert.Equal("https://json-schema.org/draft/2020-12/schema", _schema.RootElement.GetProperty("$schema").GetString());
-        Assert.Equal(["server", "storage", "registries", "observability"], Properties.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["server", "storage", "local", "registries", "access", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
                 "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",

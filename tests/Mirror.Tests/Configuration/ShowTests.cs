@@ -26,6 +26,8 @@ public sealed class ShowTests
             finishAbandoned: 2GB
             complete: 20GB
             maxConnections: 64
+        access:
+          anonymous: pull
         observability:
           log:
             level: info

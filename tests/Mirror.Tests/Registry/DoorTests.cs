@@ -148,7 +148,7 @@ public sealed class DoorTests : IAsyncLifetime
     [Theory]
     [InlineData("POST", "/v2/org/img/blobs/uploads/?ns=ghcr.io")]
     [InlineData("PUT", "/ghcr.io/v2/org/img/manifests/1")]
-    [InlineData("PATCH", "/v2/ghcr.io/org/img/blobs/uploads/1")]
+    [InlineData("PATCH", "/v2/ghcr.io/org/img/blobs/uploads/0123456789abcdef0123456789abcdef")]
     [InlineData("DELETE", "/v2/org/img/manifests/1")]
     public async Task A_push_to_an_upstreams_name_is_unsupported_at_every_door(string method, string path)
     {

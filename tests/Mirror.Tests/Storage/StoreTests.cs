@@ -217,6 +217,8 @@ public sealed class StoreTests
             using var session = new SqlSession(Path.Combine(scene.Mirror.DataPath, "mirror.db"), readOnly: false);
             session.Execute("ALTER TABLE repositories DROP COLUMN public_at");
             session.Execute("ALTER TABLE holdings RENAME COLUMN holder TO registry");
+            session.Execute("DROP TABLE referrers");
+            session.Execute("DROP INDEX links_by_digest");
             session.Execute("PRAGMA user_version = 1");
         });
         await scene.Upstream.StopAsync();

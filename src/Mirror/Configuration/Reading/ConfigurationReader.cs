@@ -5,7 +5,7 @@ public static class ConfigurationReader
 {
     public const string EmbeddedSource = "embedded default";
 
-    private const string EmbeddedText = "registries: { docker.io: { default: true } }";
+    private const string EmbeddedText = "{ registries: { docker.io: { default: true } }, access: { anonymous: [pull, push] } }";
 
     private static readonly IReadOnlyDictionary<string, string> NoEnvironment = new Dictionary<string, string>();
 
