@@ -14,6 +14,8 @@ internal sealed record Case(string Name, Action<Workbench> Measure)
         new("list", bench => bench.MeasureLists()),
         new("cold-1", bench => bench.MeasureCold(clients: 1)),
         new("cold-16", bench => bench.MeasureCold(clients: 16)),
+        new("push-large", bench => bench.MeasurePush()),
+        new("push-small", bench => bench.MeasureImagePushes()),
         new("memory", bench => bench.MeasureMemory()),
         new("start", bench => bench.MeasureStart()),
     ];

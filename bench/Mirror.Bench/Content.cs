@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
@@ -10,7 +9,6 @@ internal sealed class Content
 {
     public const string Repository = "library/bench";
     public const string Tag = "latest";
-    public const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
 
     private readonly byte[] _large;
     private int _stamp;
@@ -19,21 +17,25 @@ internal sealed class Content
     {
         _large = new byte[largeSize];
         new Random(1).NextBytes(_large);
-        var config = Encoding.UTF8.GetBytes("""{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}""");
-        var layers = Enumerable.Range(0, 8).Select(i => Encoding.UTF8.GetBytes($"layer {i}")).ToList();
-        Small = [config, .. layers];
-        Manifest = Encoding.UTF8.GetBytes($$"""
-            {"schemaVersion":2,"mediaType":"{{ManifestType}}","config":{{Describe("application/vnd.oci.image.config.v1+json", config)}},
-            "layers":[{{string.Join(",\n", layers.Select(layer => Describe("application/vnd.oci.image.layer.v1.tar+gzip", layer)))}}]}
-            """);
+        Image = Image.Of([.. Enumerable.Range(0, 8).Select(i => Encoding.UTF8.GetBytes($"layer {i}"))], "bench");
     }
 
-    public byte[] Manifest { get; }
-
-    /// <summary>The blobs that the manifest refers to.</summary>
-    public IReadOnlyList<byte[]> Small { get; }
+    /// <summary>What is pulled by its tag.</summary>
+    public Image Image { get; }
 
     public static string DigestOf(ReadOnlySpan<byte> content) => $"sha256:{Convert.ToHexStringLower(SHA256.HashData(content))}";
+
+    /// <summary>Of some content, several times over.</summary>
+    public static string DigestOf(ReadOnlySpan<byte> content, int times)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var i = 0; i < times; i++)
+        {
+            hash.AppendData(content);
+        }
+
+        return $"sha256:{Convert.ToHexStringLower(hash.GetHashAndReset())}";
+    }
 
     public static string BlobPath(string digest) => $"/v2/{Repository}/blobs/{digest}";
 
@@ -69,17 +71,14 @@ internal sealed class Content
 
     public async Task PushImageAsync(HttpClient http, IPEndPoint registry, CancellationToken stopping)
     {
-        foreach (var blob in Small)
+        foreach (var blob in Image.Blobs)
         {
             await PushAsync(http, registry, blob, stopping);
         }
 
-        using var body = new ByteArrayContent(Manifest);
-        body.Headers.Add("Content-Type", ManifestType);
+        using var body = new ByteArrayContent(Image.Manifest);
+        body.Headers.Add("Content-Type", Image.ManifestType);
         using var done = await http.PutAsync(new Uri($"http://{registry}{ManifestPath(Tag)}"), body, stopping);
         done.EnsureSuccessStatusCode();
     }
-
-    private static string Describe(string mediaType, byte[] content) =>
-        string.Create(CultureInfo.InvariantCulture, $$"""{"mediaType":"{{mediaType}}","digest":"{{DigestOf(content)}}","size":{{content.Length}}}""");
 }

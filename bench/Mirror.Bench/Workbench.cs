@@ -8,6 +8,7 @@ internal sealed class Workbench : IAsyncDisposable
 {
     private const int Connections = 32;
     private const int Crowd = 64;
+    private const string Pushed = "pushed";
 
     private readonly Arguments _arguments;
     private readonly CancellationToken _stopping;
@@ -29,8 +30,8 @@ internal sealed class Workbench : IAsyncDisposable
         (_arguments, _stopping) = (arguments, stopping);
         _folder = Directory.CreateTempSubdirectory("mirror-bench-");
         _content = new Content((arguments.Quick ? 32 : 256) * 1024 * 1024);
-        ManifestByDigest = Content.ManifestPath(Content.DigestOf(_content.Manifest));
-        _nginx = new NginxServer(Path.Combine(_folder.FullName, "nginx"), Content.DigestOf(_content.Manifest));
+        ManifestByDigest = Content.ManifestPath(Content.DigestOf(_content.Image.Manifest));
+        _nginx = new NginxServer(Path.Combine(_folder.FullName, "nginx"), Content.DigestOf(_content.Image.Manifest));
         _mirror = new MirrorServer(Path.Combine(_folder.FullName, "mirror"), _nginx.Address);
         _registry = new RegistryServer(Report.Registry, Path.Combine(_folder.FullName, "registry"), upstream: null);
         _proxy = new RegistryServer("docker-registry as a proxy", Path.Combine(_folder.FullName, "proxy"), _nginx.Address);
@@ -173,6 +174,42 @@ internal sealed class Workbench : IAsyncDisposable
         }
     }
 
+    /// <summary>A blob of 1 GiB, until it is acknowledged. Beside nginx's column: the same bytes written to a file and flushed, without any server.</summary>
+    public void MeasurePush()
+    {
+        const int Times = 4;
+        var content = _content.NextLarge();
+        var digest = Content.DigestOf(content, Times);
+        var bytes = (double)content.Length * Times;
+        foreach (var peer in Rotated<Server>(_mirror, _registry))
+        {
+            var cpu = peer.CpuSeconds();
+            var seconds = PushClient.PushBlob(peer.Address, Pushed, content, Times, digest);
+            cpu = peer.CpuSeconds() - cpu;
+            _report.Add(new Row("push of a large blob", "MB/s", "0", LessIsBetter: false, "≥ 2×"), peer.Name, bytes / 1e6 / seconds);
+            _report.Add(new Row("push of a large blob", "CPU s/GB", "0.00", LessIsBetter: true), peer.Name, cpu / (bytes / 1e9));
+            peer.Discard(digest["sha256:".Length..]);
+        }
+
+        _report.Add(
+            new Row("push of a large blob", "MB/s", "0", LessIsBetter: false, "≥ 2×"), Report.Nginx, bytes / 1e6 / Disk.Write(_folder.FullName, content, Times));
+    }
+
+    public void MeasureImagePushes()
+    {
+        const int Clients = 8;
+        var images = Enumerable.Range(0, _arguments.Quick ? 20 : 200).Select(NextSmall).ToList();
+        foreach (var peer in Rotated<Server>(_mirror, _registry))
+        {
+            var cpu = peer.CpuSeconds();
+            var seconds = PushClient.PushImages(peer.Address, Pushed, images, Clients, _stopping);
+            cpu = peer.CpuSeconds() - cpu;
+            var row = $"push of {images.Count} small images, {Clients} clients";
+            _report.Add(new Row(row, "s for all", "0.00", LessIsBetter: true), peer.Name, seconds);
+            _report.Add(new Row(row, "CPU s", "0.00", LessIsBetter: true), peer.Name, cpu);
+        }
+    }
+
     /// <summary>In a process that has done nothing else: what earlier work has left would be counted too.</summary>
     public void MeasureMemory()
     {
@@ -217,12 +254,12 @@ internal sealed class Workbench : IAsyncDisposable
 
     private async Task PrepareAsync()
     {
-        Content.Write(_nginx.Files, Content.ManifestPath(Content.Tag), _content.Manifest);
-        Content.Write(_nginx.Files, ManifestByDigest, _content.Manifest);
+        Content.Write(_nginx.Files, Content.ManifestPath(Content.Tag), _content.Image.Manifest);
+        Content.Write(_nginx.Files, ManifestByDigest, _content.Image.Manifest);
         var large = _content.NextLarge();
         _large = Content.DigestOf(large);
         Content.Write(_nginx.Files, Content.BlobPath(_large), large);
-        foreach (var blob in _content.Small)
+        foreach (var blob in _content.Image.Blobs)
         {
             Content.Write(_nginx.Files, Content.BlobPath(Content.DigestOf(blob)), blob);
         }
@@ -249,6 +286,20 @@ internal sealed class Workbench : IAsyncDisposable
         RequestClient.Ask(peer.Address, "GET", Content.ManifestPath(Content.Tag), Connections, moment, _stopping);
         RequestClient.Ask(peer.Address, "GET", ManifestByDigest, Connections, moment, _stopping);
         BlobClient.Pull(peer.Address, Content.BlobPath(_large), clients: 4, times: 1, _stopping);
+    }
+
+    /// <summary>An image of three layers that nobody has seen.</summary>
+    private Image NextSmall(int number)
+    {
+        var random = new Random((_round * 1000) + number);
+        byte[] Layer()
+        {
+            var layer = new byte[20_000];
+            random.NextBytes(layer);
+            return layer;
+        }
+
+        return Image.Of([Layer(), Layer(), Layer()], $"{_round}.{number}");
     }
 
     private string LargeFolder()

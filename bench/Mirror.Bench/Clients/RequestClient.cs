@@ -21,7 +21,7 @@ internal sealed partial class RequestClient : IDisposable
 
     private RequestClient(IPEndPoint server, string method, string path, int connections)
     {
-        _request = Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: bench\r\nAccept: {Content.ManifestType}\r\n\r\n");
+        _request = Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: bench\r\nAccept: {Image.ManifestType}\r\n\r\n");
         _head = method == "HEAD";
         _connections = [.. Enumerable.Range(0, connections).Select(_ => new Connection(server))];
         _polled = [.. _connections.Select(connection => new PollEntry { Descriptor = connection.Descriptor, Events = Readable })];

@@ -42,11 +42,11 @@ internal sealed class NginxServer(string folder, string tagDigest) : Server("ngi
                   add_header Docker-Content-Digest $digest;
                 }
                 location ~ ^/v2/.*/manifests/(?<digest>sha256:.*)$ {
-                  default_type {{Content.ManifestType}};
+                  default_type {{Image.ManifestType}};
                   add_header Docker-Content-Digest $digest;
                 }
                 location ~ ^/v2/.*/manifests/ {
-                  default_type {{Content.ManifestType}};
+                  default_type {{Image.ManifestType}};
                   add_header Docker-Content-Digest {{tagDigest}};
                 }
               }

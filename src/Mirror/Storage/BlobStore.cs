@@ -31,14 +31,14 @@ public sealed class BlobStore(StoreLayout layout)
 
     /// <summary>Begins an upload. It is there from now on, without any bytes.</summary>
     public StagedBlob BeginUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
-        Stage(layout.StagedUpload(repository, id), algorithm, FileMode.CreateNew);
+        Stage(layout.StagedUpload(repository, id), algorithm, FileMode.CreateNew, flushesAsItGrows: true);
 
     /// <summary>Goes on with an upload; null where there is no such upload any more. One request at a time.</summary>
     public StagedBlob? TryResumeUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm)
     {
         try
         {
-            return Stage(layout.StagedUpload(repository, id), algorithm, FileMode.Open);
+            return Stage(layout.StagedUpload(repository, id), algorithm, FileMode.Open, flushesAsItGrows: true);
         }
         catch (FileNotFoundException)
         {
@@ -118,7 +118,7 @@ public sealed class BlobStore(StoreLayout layout)
         return swept;
     }
 
-    private StagedBlob Stage(string path, DigestAlgorithm algorithm, FileMode mode)
+    private StagedBlob Stage(string path, DigestAlgorithm algorithm, FileMode mode, bool flushesAsItGrows = false)
     {
         lock (_gate)
         {
@@ -127,7 +127,7 @@ public sealed class BlobStore(StoreLayout layout)
 
         try
         {
-            return new StagedBlob(layout, path, algorithm, mode, () => EndUse(path));
+            return new StagedBlob(layout, path, algorithm, mode, () => EndUse(path)) { FlushesAsItGrows = flushesAsItGrows };
         }
         catch
         {

@@ -1,15 +1,17 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Mirror.Storage;
 
 /// <summary>
-/// Makes a rename, or a new folder, survive a power failure: a folder's entries are flushed like a file's bytes. .NET has no call for it, and its
-/// own rename copies where it can not rename.
+/// What .NET has no call for: to flush a folder's entries like a file's bytes, so that a rename or a new folder survives a power failure; to rename
+/// without ever copying; and to have a file's bytes written soon.
 /// </summary>
 internal static partial class Durability
 {
     private const int ReadOnly = 0;
+    private const uint SyncFileRangeWrite = 2;
 
     /// <summary>EXDEV, on Linux and macOS.</summary>
     private const int AcrossFileSystems = 18;
@@ -52,6 +54,7 @@ internal static partial class Durability
     /// <summary>Whether a rename has failed because the two places are on different file systems, or in different mounts of one.</summary>
     public static bool IsAcrossFileSystems(IOException failure) => failure.HResult == AcrossFileSystems;
 
+    /// <summary>Makes a rename in a folder survive a power failure.</summary>
     /// <exception cref="IOException">The folder could not be flushed.</exception>
     public static void FlushFolder(string path)
     {
@@ -79,6 +82,18 @@ internal static partial class Durability
         }
     }
 
+    /// <summary>
+    /// Has the disk begin with a part of a file, without waiting. What a later flush finds written already it need not wait for; whether anything
+    /// was written is for that flush to say.
+    /// </summary>
+    public static void BeginFlush(SafeFileHandle file, long offset, long length)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = SyncFileRange(file, offset, length, SyncFileRangeWrite);
+        }
+    }
+
     private static IOException NotFlushed(string path) => Failure($"the folder {path} could not be flushed");
 
     private static IOException Failure(string what)
@@ -98,6 +113,10 @@ internal static partial class Durability
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Flush(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -11,6 +11,9 @@ namespace Mirror.Storage;
 /// </summary>
 public sealed class StagedBlob : IDisposable
 {
+    /// <summary>How much the disk is given at once. Large, so that it writes large pieces.</summary>
+    private const int FlushStep = 8 * 1024 * 1024;
+
     private readonly StoreLayout _layout;
     private readonly string _path;
     private readonly DigestAlgorithm _algorithm;
@@ -20,6 +23,7 @@ public sealed class StagedBlob : IDisposable
     private Action? _closed;
     private Digest? _verified;
     private bool _leaves;
+    private long _flushing;
 
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
@@ -35,6 +39,7 @@ public sealed class StagedBlob : IDisposable
         _file = Open(path, mode);
         ReadFrom(0, Count);
         _closed = closed;
+        _flushing = Length;
     }
 
     /// <summary>How many bytes were appended.</summary>
@@ -46,10 +51,21 @@ public sealed class StagedBlob : IDisposable
     /// <summary>For readers behind the writer. It stays good after publishing; closing it is for who disposes this.</summary>
     public SafeFileHandle Handle => _file.SafeFileHandle;
 
+    /// <summary>
+    /// Whether the disk writes while more is still coming, because somebody waits for it at the end. It costs CPU, and those who only read behind
+    /// the writer gain nothing.
+    /// </summary>
+    public bool FlushesAsItGrows { get; init; }
+
     public void Append(ReadOnlySpan<byte> content)
     {
         RandomAccess.Write(Handle, content, Length);
         Count(content);
+        if (FlushesAsItGrows && Length - _flushing >= FlushStep)
+        {
+            Durability.BeginFlush(Handle, _flushing, Length - _flushing);
+            _flushing = Length;
+        }
     }
 
     /// <summary>The first offset from <paramref name="offset"/> on at which <paramref name="content"/> is not what was appended, as far as anything was.</summary>
