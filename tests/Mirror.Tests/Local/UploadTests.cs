@@ -429,11 +429,13 @@ public sealed class UploadTests
         }
         else
         {
+            await registry.Mirror.Time.TimerArmed(TimeSpan.FromMinutes(1));
             registry.Mirror.Time.Advance(TimeSpan.FromMinutes(1));
         }
 
         await Until(() => Task.FromResult(registry.Mirror.Staged() == 0));
         await registry.PushBlobAsync(Repository, Blob);
+        Assert.DoesNotContain(registry.Mirror.Log.Lines, line => line.Contains("because of the store", StringComparison.Ordinal));
     }
 
     [Fact]
