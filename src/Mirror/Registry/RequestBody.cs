@@ -38,9 +38,21 @@ internal sealed class RequestBody(HttpContext http, TimeProvider time)
 
         using var silence = new CancellationTokenSource(Silence, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellationToken);
+        // Not with the token: the server would take the read for one that still runs, and could not dispose of what is left of the body.
+        using var ending = either.Token.Register(reader.CancelPendingRead);
         try
         {
-            return await reader.ReadAsync(either.Token);
+            while (true)
+            {
+                var piece = await reader.ReadAsync(CancellationToken.None);
+                if (!piece.IsCanceled)
+                {
+                    return piece;
+                }
+
+                reader.AdvanceTo(piece.Buffer.Start);
+                either.Token.ThrowIfCancellationRequested();
+            }
         }
         catch (Exception e) when (e is (IOException and not BadHttpRequestException) or OperationCanceledException)
         {
