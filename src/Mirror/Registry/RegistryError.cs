@@ -57,11 +57,11 @@ public sealed record RegistryError(string Code, int Status, string Message)
 
     /// <summary>Answers with this error, in place of anything that was prepared.</summary>
     /// <param name="http">Whose response has not started.</param>
-    /// <param name="detail">What a person needs to know beyond the code.</param>
+    /// <param name="detail">What a person needs to know beyond the code. In the message too: most clients show nothing else.</param>
     /// <param name="headers">What belongs to this answer beside the usual.</param>
     public async Task WriteAsync(HttpContext http, string? detail = null, params IReadOnlyList<(string Name, string Value)> headers)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, Message, detail)]), Json.ErrorBody);
+        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorBody([new ErrorEntry(Code, detail is null ? Message : $"{Message}: {detail}", detail)]), Json.ErrorBody);
         http.Response.Clear();
         http.Response.StatusCode = Status;
         RegistryHeaders.Add(http.Response);

@@ -364,6 +364,32 @@ public sealed class RebuildTests
         Assert.Equal(before, Dump(folder.Path));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    public async Task A_journal_that_was_lost_or_cut_is_written_again_from_the_database(double left)
+    {
+        using var folder = new TemporaryDirectory();
+        await using (var store = Store.Open(folder.Path, TimeProvider.System))
+        {
+            await PushAsync(store, RepositoryName.Parse("app"), "1");
+            await PushAsync(store, RepositoryName.Parse("team/other"), "2");
+        }
+
+        var journal = new StoreLayout(folder.Path).Journal;
+        File.WriteAllBytes(journal, File.ReadAllBytes(journal)[..(int)(new FileInfo(journal).Length * left)]);
+        await using (Store.Open(folder.Path, TimeProvider.System))
+        {
+        }
+
+        var before = Dump(folder.Path);
+        Assert.Equal(2, before.Count(line => line.StartsWith("tag ", StringComparison.Ordinal)));
+
+        Assert.Empty(RebuiltWithoutDatabase(folder.Path));
+
+        Assert.Equal(before, Dump(folder.Path));
+    }
+
     /// <summary>The database is deleted and made again.</summary>
     /// <returns>What was left out.</returns>
     private static List<string> RebuiltWithoutDatabase(string path)
