@@ -57,6 +57,9 @@ public readonly record struct ListenAddress
     public static ListenAddress Parse(string text) =>
         TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not a listen address.");
 
+    /// <summary>Whether only this machine can come here.</summary>
+    public bool IsThisMachines => Host == Localhost || (Address is not null && IPAddress.IsLoopback(Address));
+
     /// <summary>Whether an address surely leads here. Other machines' names, and this one's, are not looked up.</summary>
     public bool IsReachedBy(Uri url)
     {

@@ -54,6 +54,18 @@ public sealed class EnvironmentTests
         Assert.Equal(Microsoft.Extensions.Logging.LogLevel.Debug, configuration.Observability.Log.Level);
     }
 
+    [Theory]
+    [InlineData("localhost:5000", Rights.Pull | Rights.Push)]
+    [InlineData("[::1]:5000", Rights.Pull | Rights.Push)]
+    [InlineData("*:5000", Rights.Pull)]
+    [InlineData("127.0.0.1:5000,10.0.0.7:5000", Rights.Pull)]
+    public void Without_a_file_everybody_may_push_only_where_that_is_this_machine_alone(string listen, Rights anonymous)
+    {
+        var answer = ConfigurationReader.ReadEmbedded("/srv", new Dictionary<string, string> { ["MIRROR_SERVER__LISTEN"] = listen });
+
+        Assert.Equal(anonymous, Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Access.Anonymous);
+    }
+
     [Fact]
     public void Overrides_hold_without_a_file_too()
     {

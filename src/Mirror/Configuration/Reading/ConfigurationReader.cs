@@ -5,7 +5,9 @@ public static class ConfigurationReader
 {
     public const string EmbeddedSource = "embedded default";
 
-    private const string EmbeddedText = "{ registries: { docker.io: { default: true } }, access: { anonymous: [pull, push] } }";
+    private const string EmbeddedText = "registries: { docker.io: { default: true } }";
+
+    private const string OpenText = $"{{ {EmbeddedText}, access: {{ anonymous: [pull, push] }} }}";
 
     private static readonly IReadOnlyDictionary<string, string> NoEnvironment = new Dictionary<string, string>();
 
@@ -33,9 +35,14 @@ public static class ConfigurationReader
                 [.. document.Faults.OrderBy(f => f.Place.Line == 0).ThenBy(f => f.Place.Line).ThenBy(f => f.Place.Column)]);
     }
 
-    /// <summary>What holds where there is no file: the embedded default and the overrides.</summary>
+    /// <summary>
+    /// What holds where there is no file: the embedded default and the overrides. Everybody may push only as long as that is this machine alone.
+    /// </summary>
     public static ConfigurationAnswer ReadEmbedded(string folder, IReadOnlyDictionary<string, string> environment) =>
-        Read(EmbeddedText, EmbeddedSource, folder, environment);
+        Read(OpenText, EmbeddedSource, folder, environment) is var answer
+            && answer is ConfigurationAnswer.Loaded { Configuration.Server.Listen: var listen } && !listen.All(address => address.IsThisMachines)
+                ? Read(EmbeddedText, EmbeddedSource, folder, environment)
+                : answer;
 
     /// <summary>A JSON schema of the file, for editors.</summary>
     public static string Schema()
