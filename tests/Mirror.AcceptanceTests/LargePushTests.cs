@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci;
+using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests;
 

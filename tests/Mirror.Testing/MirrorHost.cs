@@ -73,18 +73,8 @@ public sealed partial class MirrorHost : IAsyncDisposable
     public Task PublishedAsync(Digest digest) => LoggedAsync($"Downloaded {digest}");
 
     /// <summary>Waits until a line of the log contains <paramref name="text"/>.</summary>
-    public async Task LoggedAsync(string text)
-    {
-        for (var attempt = 0; !Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)); attempt++)
-        {
-            if (attempt == 3000)
-            {
-                throw new TimeoutException($"'{text}' was not logged.");
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
-    }
+    public Task LoggedAsync(string text) =>
+        Poll.UntilAsync(() => Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)), $"'{text}' was not logged.");
 
     /// <summary>How many files are in the staging folder.</summary>
     public int Staged() => Directory.EnumerateFiles(Path.Combine(DataPath, "staged")).Count();
@@ -98,18 +88,9 @@ public sealed partial class MirrorHost : IAsyncDisposable
     ];
 
     /// <summary>Waits until so many bytes of downloads and uploads are staged: what was sent is there a little later.</summary>
-    public async Task StagedAsync(long bytes)
-    {
-        for (var attempt = 0; new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Length) < bytes; attempt++)
-        {
-            if (attempt == 3000)
-            {
-                throw new TimeoutException($"{bytes} bytes were not staged.");
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
-    }
+    public Task StagedAsync(long bytes) => Poll.UntilAsync(
+        () => new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Length) >= bytes,
+        $"{bytes} bytes were not staged.");
 
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
     public async Task RestartAsync(Action change)

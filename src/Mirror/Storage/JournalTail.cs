@@ -39,6 +39,7 @@ internal static class JournalTail
         }
         catch (Exception e) when (e is SqliteException or IOException)
         {
+            // What is here can still be served, and a mirror is not to stay away because its disk is full or read-only.
         }
     }
 

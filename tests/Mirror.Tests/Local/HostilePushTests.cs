@@ -123,14 +123,15 @@ public sealed class HostilePushTests(HostilePushTests.OneRegistry registry) : IC
             return connection;
         }));
 
-        await Until(async () => (await own.SendAsync("GET", upload)).Header("Range") == "0-2999" && own.Mirror.Staged() == 2);
+        await Poll.UntilAsync(
+            async () => (await own.SendAsync("GET", upload)).Header("Range") == "0-2999" && own.Mirror.Staged() == 2, "the chunk is not staged");
         foreach (var connection in connections)
         {
             connection.Reset();
         }
 
         // What is left is the upload that can be gone on with.
-        await Until(() => Task.FromResult(own.Mirror.Staged() == 1));
+        await Poll.UntilAsync(() => own.Mirror.Staged() == 1, "what broke off stays staged");
 
         Assert.Equal(404, (await own.SendAsync("GET", $"/v2/{Repository}/tags/list")).Status);
         Assert.Empty(own.Mirror.Published());
@@ -282,13 +283,4 @@ public sealed class HostilePushTests(HostilePushTests.OneRegistry registry) : IC
 
     /// <summary>What is not ASCII goes on the wire as UTF-8 bytes, which the raw client sends one to one.</summary>
     private static string Latin(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
-
-    private static async Task Until(Func<Task<bool>> holds)
-    {
-        for (var attempt = 0; !await holds(); attempt++)
-        {
-            Assert.True(attempt < 1000, "what is waited for does not come");
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
-    }
 }

@@ -199,7 +199,7 @@ public sealed class UploadTests
         using var silent = await RawHttp.ConnectAsync(registry.Mirror.Url);
         await silent.SendAsync(RawHttp.Request(registry.Mirror.Url, "PATCH", path, "Content-Length: 5000"));
         await silent.SendAsync(Blob.Content[..2000]);
-        await Until(async () => (await registry.SendAsync("GET", location)).Header("Range") == "0-1999");
+        await Poll.UntilAsync(async () => (await registry.SendAsync("GET", location)).Header("Range") == "0-1999", "the bytes are not received");
 
         var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
 
@@ -433,7 +433,7 @@ public sealed class UploadTests
             registry.Mirror.Time.Advance(TimeSpan.FromMinutes(1));
         }
 
-        await Until(() => Task.FromResult(registry.Mirror.Staged() == 0));
+        await Poll.UntilAsync(() => registry.Mirror.Staged() == 0, "what broke off stays staged");
         await registry.PushBlobAsync(Repository, Blob);
         Assert.DoesNotContain(registry.Mirror.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
     }
@@ -475,13 +475,4 @@ public sealed class UploadTests
 
     private static Task<PushAnswer> ChunkAsync(OwnRegistry registry, string method, string location, int start, int end) =>
         registry.SendAsync(method, location, Blob.Content[start..end], ("Content-Range", $"{start}-{end - 1}"));
-
-    private static async Task Until(Func<Task<bool>> holds)
-    {
-        for (var attempt = 0; !await holds(); attempt++)
-        {
-            Assert.True(attempt < 1000, "what is waited for does not come");
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
-    }
 }

@@ -112,10 +112,7 @@ public sealed class LimitTests
         var trickles = await Task.WhenAll(Enumerable.Range(0, 64).Select(_ => RawHttp.ConnectAsync(registry.Mirror.Url)));
         await Task.WhenAll(trickles.Select(trickle => trickle.SendAsync($"{request}{{")));
         // Each waits for what comes next, and for the whole.
-        while (time.ArmedTimers < timers + (2 * trickles.Length))
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
+        await Poll.UntilAsync(() => time.ArmedTimers >= timers + (2 * trickles.Length), "not all of them are waited for");
 
         for (var waited = 0; waited < 3; waited++)
         {

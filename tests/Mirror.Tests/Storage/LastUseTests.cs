@@ -50,11 +50,7 @@ public sealed class LastUseTests
         scene.Mirror.Time.Advance(TimeSpan.FromMinutes(3));
 
         var written = scene.Mirror.Time.GetUtcNow();
-        for (var attempt = 0; UsedAt(scene, scene.Layer.Digest) != written; attempt++)
-        {
-            Assert.True(attempt < 1000, "it was not written");
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        }
+        await Poll.UntilAsync(() => UsedAt(scene, scene.Layer.Digest) == written, "it was not written");
 
         Assert.Equal(journal, new FileInfo(new StoreLayout(scene.Mirror.DataPath).Journal).Length);
     }
