@@ -1,4 +1,6 @@
+using System.Net;
 using Mirror.Configuration.Reading;
+using Mirror.Oci;
 
 namespace Mirror.Configuration;
 
@@ -19,16 +21,62 @@ public enum Rights
 /// <summary>Who may do what.</summary>
 public sealed record AccessOptions
 {
-    /// <summary>What everybody may.</summary>
+    private static readonly Kind<Rights> Right = Kinds.Choice(("pull", Rights.Pull), ("push", Rights.Push), ("delete", Rights.Delete));
+
+    /// <summary>What everybody may where no rule decides.</summary>
     public Rights Anonymous { get; init; } = Rights.Pull;
+
+    /// <summary>A file of users as htpasswd writes it, or null where nobody can log in with a password.</summary>
+    public string? Users { get; init; }
+
+    /// <summary>The first that speaks of a repository and a client decides.</summary>
+    public IReadOnlyList<AccessRule> Rules { get; init; } = [];
 
     internal static AccessOptions Read(ConfigurationSection section) => new()
     {
-        Anonymous = section.ReadList(
-            "anonymous",
-            Kinds.Choice(("pull", Rights.Pull), ("push", Rights.Push), ("delete", Rights.Delete)),
-            [Rights.Pull],
-            "What everybody may who can reach Mirror: pull, push, delete, or [] for nothing.")
-            .Aggregate(Rights.None, (all, right) => all | right),
+        Anonymous = Sum(section.ReadList(
+            "anonymous", Right, [Rights.Pull], "What everybody may where no rule says otherwise: pull, push, delete, or [] for nothing.")),
+        Users = section.Find(
+            "users", Kinds.PathIn(section.Folder), "A file of users and hashes of their passwords, as htpasswd -B and mirror user write it."),
+        Rules = section.ReadSections("rules", ReadRule, "Who may do what with which repositories; the first that speaks of both decides."),
     };
+
+    private static AccessRule ReadRule(ConfigurationSection section)
+    {
+        var rule = new AccessRule(
+            section.ReadList(
+                "repositories",
+                Kinds.RepositoryPattern,
+                [],
+                "Which repositories: full names, docker.io/library/alpine or team-a/app; * is any text within one part, ** one or more parts."),
+            section.ReadList(
+                "users", Kinds.Username, [], "Which users: names, \"*\" for any that logged in, anonymous for those who did not. Everybody, if this is missing."),
+            section.ReadList("networks", Kinds.Network, [], "From which addresses, such as 10.0.0.0/8. From everywhere, if this is missing."),
+            Sum(section.ReadList("allow", Right, [], "What they may: pull, push, delete, or [] for nothing.")));
+        foreach (var key in (string[])["repositories", "allow"])
+        {
+            if (!section.Has(key))
+            {
+                section.Fault(key, "a rule has to say this");
+            }
+        }
+
+        return rule;
+    }
+
+    private static Rights Sum(IEnumerable<Rights> rights) => rights.Aggregate(Rights.None, (all, right) => all | right);
+}
+
+/// <param name="Repositories">Of which repositories it speaks, by full names.</param>
+/// <param name="Users">Names, <see cref="AnyUser"/> or <see cref="Nobody"/>; empty for everybody.</param>
+/// <param name="Networks">Where the client has to be; empty for anywhere.</param>
+/// <param name="Allow">What the client then may, and no more.</param>
+public sealed record AccessRule(
+    IReadOnlyList<RepositoryPattern> Repositories, IReadOnlyList<string> Users, IReadOnlyList<IPNetwork> Networks, Rights Allow)
+{
+    /// <summary>Any that logged in.</summary>
+    public const string AnyUser = "*";
+
+    /// <summary>Those who did not log in.</summary>
+    public const string Nobody = "anonymous";
 }

@@ -55,6 +55,7 @@ internal static class ConfigurationSchema
             ["propertyNames"] = map.NameSchema.DeepClone(),
             ["additionalProperties"] = ObjectOf(map.Template),
         },
+        DeclaredKey.Sequence sequence => new JsonObject { ["type"] = new JsonArray("array", "null"), ["items"] = ObjectOf(sequence.Template) },
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 

@@ -144,11 +144,29 @@ internal sealed class ConfigurationSection
             entries.Add((name, section.Keys));
         }
 
-        // With no entry at hand the keys are still to be known: one is read from nothing, with its own place to complain to.
-        var nowhere = new ConfigurationDocument(string.Empty, _document.Environment);
-        var template = new ConfigurationSection(nowhere, _place, string.Empty, overridePrefix: null, node: null);
-        read(TemplateName, template);
-        _keys.Add(new DeclaredKey.Map(key, description, nameKind.Schema(), template.Keys, entries));
+        _keys.Add(new DeclaredKey.Map(key, description, nameKind.Schema(), KeysOf(section => read(TemplateName, section)), entries));
+        return values;
+    }
+
+    /// <summary>Reads a list of mappings. What is in them can not be overridden.</summary>
+    public IReadOnlyList<T> ReadSections<T>(string key, Func<ConfigurationSection, T> read, string description)
+    {
+        var values = new List<T>();
+        var items = new List<IReadOnlyList<DeclaredKey>>();
+        if (_overridePrefix is not null)
+        {
+            _document.FileOnly[OverridePrefixOf(key)] = PathOf(key);
+        }
+
+        foreach (var (i, item) in FindItems(key).Index())
+        {
+            var section = new ConfigurationSection(_document, item.Place, $"{PathOf(key)}[{i}]", overridePrefix: null, item);
+            values.Add(read(section));
+            section.ReportUnknownKeys();
+            items.Add(section.Keys);
+        }
+
+        _keys.Add(new DeclaredKey.Sequence(key, description, KeysOf(read), items));
         return values;
     }
 
@@ -164,6 +182,29 @@ internal sealed class ConfigurationSection
                 nearest is not null ? $"unknown key; did you mean '{nearest}'?"
                 : name.Contains(':') ? "unknown key; put a space behind the colon"
                 : $"unknown key; known here are {string.Join(", ", known)}");
+        }
+    }
+
+    /// <summary>With no entry at hand the keys are still to be known: one is read from nothing, with its own place to complain to.</summary>
+    private IReadOnlyList<DeclaredKey> KeysOf<T>(Func<ConfigurationSection, T> read)
+    {
+        var nowhere = new ConfigurationDocument(string.Empty, _document.Environment);
+        var template = new ConfigurationSection(nowhere, _place, string.Empty, overridePrefix: null, node: null);
+        read(template);
+        return template.Keys;
+    }
+
+    private IReadOnlyList<YamlNode> FindItems(string key)
+    {
+        switch (FindEntry(key)?.Value)
+        {
+            case null or YamlScalar { IsNull: true }:
+                return [];
+            case YamlList list:
+                return list.Items;
+            case var other:
+                _document.Report(other.Place, PathOf(key), "this is not a list: write one item after another, each after '- '");
+                return [];
         }
     }
 

@@ -25,6 +25,14 @@ internal abstract record DeclaredKey(string Name, string Description)
 
     /// <param name="Name">The key.</param>
     /// <param name="Description">What it is, for people.</param>
+    /// <param name="Template">The keys that every item may have.</param>
+    /// <param name="Items">The items that there are.</param>
+    public sealed record Sequence(
+        string Name, string Description, IReadOnlyList<DeclaredKey> Template, IReadOnlyList<IReadOnlyList<DeclaredKey>> Items)
+        : DeclaredKey(Name, Description);
+
+    /// <param name="Name">The key.</param>
+    /// <param name="Description">What it is, for people.</param>
     /// <param name="NameSchema">Of the entries' names.</param>
     /// <param name="Template">The keys that every entry may have.</param>
     /// <param name="Entries">The entries that there are.</param>

@@ -27,6 +27,9 @@ internal static class EffectiveYaml
                 case DeclaredKey.Value { Effective: { Count: > 0 } values } value:
                     Line(yaml, indent, key.Name, ValueOf(values), value.Origin);
                     break;
+                case DeclaredKey.Value { IsList: true, Effective: [], Default.Count: > 0 } emptied:
+                    Line(yaml, indent, key.Name, "[]", emptied.Origin);
+                    break;
                 case DeclaredKey.Value:
                     break;
                 case DeclaredKey.Section section:
@@ -42,6 +45,18 @@ internal static class EffectiveYaml
                     {
                         Line(yaml, indent + 1, name);
                         Write(yaml, entry, indent + 2);
+                    }
+
+                    break;
+                case DeclaredKey.Sequence { Items: [] }:
+                    break;
+                case DeclaredKey.Sequence sequence:
+                    Line(yaml, indent, key.Name);
+                    foreach (var item in sequence.Items)
+                    {
+                        var start = yaml.Length;
+                        Write(yaml, item, indent + 2);
+                        yaml[start + (2 * indent) + 2] = '-';
                     }
 
                     break;

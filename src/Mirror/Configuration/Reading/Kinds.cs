@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Net;
 using System.Text.Json.Nodes;
 using Mirror.Oci;
 
@@ -114,6 +115,15 @@ internal static class Kinds
             : Parsed.Wrong<RepositoryPattern>("is not a pattern for repositories: write library/alpine, library/* or team-*/**"),
         pattern => pattern.ToString(),
         () => Text(@"^[a-z0-9*][a-z0-9._*\-]*(/[a-z0-9*][a-z0-9._*\-]*)*$"));
+
+    /// <summary>Addresses in CIDR notation, or one address.</summary>
+    public static Kind<IPNetwork> Network { get; } = new(
+        text => IPNetwork.TryParse(text, out var network) ? Parsed.Right(network)
+            : IPAddress.TryParse(text, out var address) && text.AsSpan().ContainsAny('.', ':')
+                ? Parsed.Right(new IPNetwork(address, address.GetAddressBytes().Length * 8))
+            : Parsed.Wrong<IPNetwork>("is not a network: write 10.0.0.0/8 (no bits set behind the prefix), 192.168.1.7 or fd00::/8"),
+        network => network.ToString(),
+        () => Text("^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"));
 
     // A colon ends the name in an Authorization header (RFC 7617, section 2).
     public static Kind<string> Username { get; } = new(

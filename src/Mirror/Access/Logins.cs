@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Mirror.Access;
+
+/// <summary>
+/// Whether a name and password are a user's. A check costs much CPU time on purpose; so a right answer holds for a while, the same question asked
+/// many times at once is answered once, and so many are answered at a time as there are processors.
+/// </summary>
+/// <param name="users">Those that there are.</param>
+/// <param name="time">The clock.</param>
+public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
+{
+    /// <summary>How long a right password is not checked again. One that was changed in the file counts no more at once.</summary>
+    private static readonly TimeSpan Holds = TimeSpan.FromMinutes(5);
+
+    /// <summary>Of more, those are forgotten that were checked first.</summary>
+    private const int MaxKnown = 10_000;
+
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _running = new();
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _known = new();
+    private readonly SemaphoreSlim _processors = new(Environment.ProcessorCount);
+    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>Whether the password is the user's. A user that there is not takes as long as one that there is.</summary>
+    public async Task<bool> CheckAsync(string name, string password)
+    {
+        var hashes = users.Current().Hashes;
+        var isUser = hashes.TryGetValue(name, out var hash);
+        hash ??= StandIn(hashes);
+
+        // The hash is part of it: a password that was changed is another question.
+        var question = Fingerprint(name, password, hash);
+        var now = time.GetUtcNow();
+        if (_known.TryGetValue(question, out var checkedAt) && now - checkedAt < Holds && now >= checkedAt)
+        {
+            return true;
+        }
+
+        var running = _running.GetOrAdd(question, _ => new Lazy<Task<bool>>(() => VerifyAsync(password, hash)));
+        try
+        {
+            var isRight = await running.Value && isUser;
+            if (isRight)
+            {
+                Remember(question, now);
+            }
+
+            return isRight;
+        }
+        finally
+        {
+            _running.TryRemove(KeyValuePair.Create(question, running));
+        }
+    }
+
+    public void Dispose() => _processors.Dispose();
+
+    private async Task<bool> VerifyAsync(string password, string hash)
+    {
+        await _processors.WaitAsync();
+        try
+        {
+            return await Task.Run(() => Bcrypt.Verify(password, hash));
+        }
+        finally
+        {
+            _processors.Release();
+        }
+    }
+
+    private void Remember(string question, DateTimeOffset now)
+    {
+        _known[question] = now;
+        if (_known.Count > MaxKnown)
+        {
+            foreach (var (old, _) in _known.OrderBy(entry => entry.Value).Take(MaxKnown / 2).ToList())
+            {
+                _known.TryRemove(old, out _);
+            }
+        }
+    }
+
+    /// <summary>A hash that no password has, which costs what the users' cost.</summary>
+    private static string StandIn(IReadOnlyDictionary<string, string> hashes)
+    {
+        var cost = hashes.Count > 0 ? hashes.Values.Max(Bcrypt.CostOf) : Bcrypt.MinCost;
+        return $"$2y${cost:00}$......................................................";
+    }
+
+    /// <summary>What stands for a password in memory can not be turned back into it.</summary>
+    private string Fingerprint(string name, string password, string hash) =>
+        Convert.ToHexString(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes($"{name.Length}:{name}{password.Length}:{password}{hash}")));
+}

@@ -1,0 +1,113 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+
+namespace Mirror.Access;
+
+/// <summary>What a users file says: names and hashes of passwords, and the lines that say something else.</summary>
+/// <param name="Hashes">By name.</param>
+/// <param name="Faults">For people, with the number of the line.</param>
+public sealed record Users(IReadOnlyDictionary<string, string> Hashes, IReadOnlyList<string> Faults)
+{
+    private const string NotBcrypt = "is no hash of bcrypt's: make one with `mirror user add`, or with `htpasswd -B`";
+
+    /// <param name="text">Lines of <c>name:hash</c>; empty ones and those that begin with # say nothing.</param>
+    public static Users Read(string text)
+    {
+        var hashes = new Dictionary<string, string>();
+        var faults = new List<string>();
+        foreach (var (number, line) in text.Split('\n').Select((line, i) => (i + 1, line.TrimEnd('\r', ' ', '\t'))))
+        {
+            if (line.Length == 0 || line[0] == '#')
+            {
+                continue;
+            }
+
+            var colon = line.IndexOf(':', StringComparison.Ordinal);
+            var name = colon > 0 ? line[..colon] : "";
+            if (name.Length == 0 || name.Any(char.IsControl))
+            {
+                faults.Add($"line {number} is no user: write name:hash");
+            }
+            else if (!Bcrypt.IsHash(line[(colon + 1)..]))
+            {
+                faults.Add($"line {number}: what {name} has for a password {NotBcrypt}");
+            }
+            else if (!hashes.TryAdd(name, line[(colon + 1)..]))
+            {
+                faults.Add($"line {number}: {name} is there twice; the first counts");
+            }
+        }
+
+        return new Users(hashes, faults);
+    }
+}
+
+/// <summary>The users in a file, which is read again when it has changed.</summary>
+public sealed partial class UsersFile
+{
+    private readonly string _path;
+    private readonly ILogger<UsersFile> _logger;
+    private readonly Lock _gate = new();
+    private (DateTime ChangedAt, long Length)? _read;
+    private Users _users = new(new Dictionary<string, string>(), []);
+
+    public UsersFile(string path, ILogger<UsersFile> logger)
+    {
+        _path = path;
+        _logger = logger;
+    }
+
+    /// <summary>Those that the file has now. Where it can not be read those hold that it had; where it is gone, nobody is a user.</summary>
+    public Users Current()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                var file = new FileInfo(_path);
+                var found = file.Exists ? (file.LastWriteTimeUtc, file.Length) : ((DateTime, long)?)null;
+                if (found != _read || (_read is null && found is null))
+                {
+                    Read(found);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
+            {
+                LogUnreadable(_path, e.Message);
+            }
+
+            return _users;
+        }
+    }
+
+    private void Read((DateTime ChangedAt, long Length)? found)
+    {
+        if (found is null)
+        {
+            if (_read is not null || _users.Hashes.Count > 0)
+            {
+                LogGone(_path);
+            }
+
+            (_read, _users) = (null, new Users(new Dictionary<string, string>(), []));
+            return;
+        }
+
+        var users = Users.Read(File.ReadAllText(_path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true)));
+        foreach (var fault in users.Faults)
+        {
+            LogFault(_path, fault);
+        }
+
+        (_read, _users) = (found, users);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} can not be read, and those hold that it had: {Why}")]
+    private partial void LogUnreadable(string path, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} is gone: nobody can log in")]
+    private partial void LogGone(string path);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path}: {Fault}")]
+    private partial void LogFault(string path, string fault);
+}

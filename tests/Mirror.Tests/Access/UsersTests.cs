@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Logging;
+using Mirror.Access;
+using Mirror.Testing;
+
+namespace Mirror.Tests.Access;
+
+/// <summary>The users file, as <c>htpasswd -B</c> writes it, and the passwords in it.</summary>
+public sealed class UsersTests : IDisposable
+{
+    private readonly TemporaryDirectory _folder = new();
+    private readonly RecordedLog _log = new();
+    private readonly ManualTime _time = new();
+    private readonly string _path;
+    private readonly Logins _logins;
+
+    public UsersTests()
+    {
+        _path = _folder.Combine("htpasswd");
+        _logins = new Logins(new UsersFile(_path, _log.CreateLogger<UsersFile>()), _time);
+    }
+
+    public void Dispose()
+    {
+        _logins.Dispose();
+        _log.Dispose();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("secret")]
+    [InlineData("pässwörd with blanks: and colons")]
+    [InlineData("")]
+    public async Task A_password_that_was_hashed_is_right_and_no_other_is(string password)
+    {
+        File.WriteAllText(_path, $"# people\n\nalice:{Bcrypt.Hash(password, Bcrypt.MinCost)}\r\n");
+
+        Assert.True(await _logins.CheckAsync("alice", password));
+        Assert.False(await _logins.CheckAsync("alice", password + "x"));
+        Assert.False(await _logins.CheckAsync("alice", password + "\0"));
+        Assert.False(await _logins.CheckAsync("bob", password));
+        Assert.False(await _logins.CheckAsync("", password));
+    }
+
+    [Fact]
+    public void A_hash_that_others_have_made_is_known()
+    {
+        const string Hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+        Assert.True(Bcrypt.IsHash(Hash));
+        Assert.True(Bcrypt.Verify("U*U", Hash));
+        Assert.False(Bcrypt.Verify("U*U*", Hash));
+    }
+
+    [Fact]
+    public async Task A_file_that_changes_counts_at_once()
+    {
+        File.WriteAllText(_path, $"alice:{Bcrypt.Hash("old", Bcrypt.MinCost)}\n");
+        Assert.True(await _logins.CheckAsync("alice", "old"));
+
+        File.WriteAllText(_path, $"alice:{Bcrypt.Hash("new one", Bcrypt.MinCost)}\nbob:{Bcrypt.Hash("bob's", Bcrypt.MinCost)}\n");
+        Assert.False(await _logins.CheckAsync("alice", "old"));
+        Assert.True(await _logins.CheckAsync("alice", "new one"));
+        Assert.True(await _logins.CheckAsync("bob", "bob's"));
+
+        File.Delete(_path);
+        Assert.False(await _logins.CheckAsync("bob", "bob's"));
+        Assert.Contains(_log.Lines, message => message.Contains("is gone", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("alice", "line 1 is no user")]
+    [InlineData(":$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1 is no user")]
+    [InlineData("alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "what alice has for a password is no hash of bcrypt's")]
+    [InlineData("alice:$apr1$x$y", "what alice has for a password is no hash of bcrypt's")]
+    [InlineData("alice:plain", "what alice has for a password is no hash of bcrypt's")]
+    [InlineData("alice:$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "what alice has for a password is no hash of bcrypt's")]
+    public async Task What_is_no_user_is_named_with_its_line_and_can_not_log_in(string line, string fault)
+    {
+        File.WriteAllText(_path, line);
+
+        Assert.False(await _logins.CheckAsync("alice", "plain"));
+
+        Assert.Contains(_log.Lines, message => message.Contains(fault, StringComparison.Ordinal));
+    }
+}
