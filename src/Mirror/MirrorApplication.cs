@@ -20,6 +20,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private readonly PullThrough _cache;
     private readonly Uploads _uploads;
     private readonly StagedSweep _sweep;
+    private readonly Logins? _logins;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly HealthEndpoint _health;
@@ -28,9 +29,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     /// <param name="store">Open as long as this is used.</param>
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="namesReader">Whom rules name.</param>
-    public MirrorApplication(
-        MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, NamesReader namesReader)
+    public MirrorApplication(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time)
     {
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         store.Metadata.Damage.Tell(trouble.Damaged);
@@ -41,13 +40,22 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
-        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories, namesReader);
+        var audit = new AuditLog(loggers.CreateLogger<AuditLog>());
+        var permissions = new Permissions(configuration.Access);
+        _logins = configuration.Access.Users is { } users
+            ? new Logins(new UsersFile(users, loggers.CreateLogger<UsersFile>()), new FailedLogins(time), time)
+            : null;
+        var visitors = new Visitors(permissions, _logins, tokens: null, audit);
+        var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories);
         var catalog = new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name));
         _registry = new RegistryApi(
             doors,
             loops,
-            new Permissions(configuration.Access),
+            visitors,
+            permissions,
             access,
+            new Challenges(http => new Uri($"{http.Request.Scheme}://{http.Request.Host}/token"), "mirror", audit),
+            audit,
             _cache,
             store,
             own,
@@ -84,6 +92,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         await _cache.DisposeAsync();
         await _sweep.DisposeAsync();
         _uploads.Dispose();
+        _logins?.Dispose();
         _metrics.Dispose();
     }
 

@@ -8,7 +8,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Configuration;
 using Mirror.Storage;
@@ -47,13 +46,11 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <param name="configuration">What holds.</param>
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
-    public static Task<MirrorServer> StartAsync(
-        MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, NamesReader? namesReader = null) =>
-        StartAsync(configuration, loggers, time, namesReader, () => FindSocket(configuration.Storage.Path, loggers));
+    public static Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
+        StartAsync(configuration, loggers, time, () => FindSocket(configuration.Storage.Path, loggers));
 
     /// <summary>The same without a public address: for a command that finds no server running, and may itself be asked by others.</summary>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
@@ -62,7 +59,6 @@ public sealed partial class MirrorServer : IAsyncDisposable
             configuration with { Server = configuration.Server with { Listen = [] } },
             loggers,
             time,
-            namesReader: null,
             () => GetSocket(configuration.Storage.Path));
 
     /// <summary>Waits until no command is being answered.</summary>
@@ -82,11 +78,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     }
 
     private static async Task<MirrorServer> StartAsync(
-        MirrorConfiguration configuration,
-        ILoggerFactory loggers,
-        TimeProvider time,
-        NamesReader? namesReader,
-        Func<AdministrationSocket?> bind)
+        MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, Func<AdministrationSocket?> bind)
     {
         var store = Store.Open(configuration.Storage.Path, time);
         MirrorServer server;
@@ -95,7 +87,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
             var socket = bind();
             // Each loads much code before it can be, and neither needs the other.
             var building = Task.Run(() => BuildWeb(configuration.Server, socket, loggers));
-            var application = new MirrorApplication(configuration, store, loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
+            var application = new MirrorApplication(configuration, store, loggers, time);
             server = new MirrorServer(await building, application, socket, store);
         }
         catch

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Oci;
 
@@ -12,20 +11,20 @@ namespace Mirror.Testing;
 public sealed partial class MirrorHost : IAsyncDisposable
 {
     private readonly TemporaryDirectory _data = new();
-    private readonly NamesReader? _namesReader;
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { Timeout = TimeSpan.FromSeconds(60) };
     private MirrorConfiguration _configuration;
     private MirrorServer? _server;
 
-    private MirrorHost(IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader, Func<ServerOptions, ServerOptions> configure)
+    private MirrorHost(
+        IReadOnlyList<RegistryOptions> registries, AccessOptions? access, IEnumerable<string> local, Func<ServerOptions, ServerOptions> configure)
     {
-        _namesReader = namesReader;
         _configuration = new MirrorConfiguration
         {
             Server = configure(new ServerOptions { Listen = [ListenAddress.Parse("127.0.0.1:0")] }),
             Storage = new StorageOptions { Path = DataPath },
             Registries = registries,
-            Access = new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete },
+            Local = [.. local.Select(RepositoryPattern.Parse)],
+            Access = access ?? new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete },
         };
     }
 
@@ -46,12 +45,16 @@ public sealed partial class MirrorHost : IAsyncDisposable
     }
 
     /// <param name="registries">What may be pulled through.</param>
-    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
+    /// <param name="access">Who may do what; everybody everything where this is null.</param>
+    /// <param name="local">Names that are its own; the usual ones where this is null.</param>
     /// <param name="configure">Changes how the server is reached.</param>
     public static async Task<MirrorHost> StartAsync(
-        IReadOnlyList<RegistryOptions> registries, NamesReader? namesReader = null, Func<ServerOptions, ServerOptions>? configure = null)
+        IReadOnlyList<RegistryOptions> registries,
+        AccessOptions? access = null,
+        IEnumerable<string>? local = null,
+        Func<ServerOptions, ServerOptions>? configure = null)
     {
-        var host = new MirrorHost(registries, namesReader, configure ?? (server => server));
+        var host = new MirrorHost(registries, access, local ?? [], configure ?? (server => server));
         await host.StartAsync();
         return host;
     }
@@ -104,6 +107,9 @@ public sealed partial class MirrorHost : IAsyncDisposable
 
     public Task RestartAsync() => RestartAsync(() => { });
 
+    /// <summary>Starts again on the same data with other rights.</summary>
+    public Task RestartAsync(AccessOptions access) => RestartAsync(() => _configuration = _configuration with { Access = access });
+
     /// <summary>Starts again on the same data with other registries.</summary>
     public Task RestartAsync(IReadOnlyList<RegistryOptions> registries) =>
         RestartAsync(() => _configuration = _configuration with { Registries = registries });
@@ -140,5 +146,5 @@ public sealed partial class MirrorHost : IAsyncDisposable
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex StoresOwn();
 
-    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time, _namesReader);
+    private async Task StartAsync() => _server = await MirrorServer.StartAsync(_configuration, Log, Time);
 }

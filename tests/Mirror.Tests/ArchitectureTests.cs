@@ -13,7 +13,7 @@ public sealed partial class ArchitectureTests
         ["Configuration"] = ["Configuration.Reading"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
         ["Local"] = ["Storage"],
-        ["Access"] = ["Caching", "Configuration", "Oci.Remote", "Storage"],
+        ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Administration"] = ["Access", "Caching", "Oci.Remote", "Registry", "Storage"],
         ["Upkeep"] = ["Local", "Storage"],

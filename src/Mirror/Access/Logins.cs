@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -9,8 +10,9 @@ namespace Mirror.Access;
 /// many times at once is answered once, and so many are answered at a time as there are processors.
 /// </summary>
 /// <param name="users">Those that there are.</param>
+/// <param name="failed">Slows down who guesses.</param>
 /// <param name="time">The clock.</param>
-public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
+public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider time) : IDisposable
 {
     /// <summary>How long a right password is not checked again. One that was changed in the file counts no more at once.</summary>
     private static readonly TimeSpan Holds = TimeSpan.FromMinutes(5);
@@ -18,13 +20,16 @@ public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
     /// <summary>Of more, those are forgotten that were checked first.</summary>
     private const int MaxKnown = 10_000;
 
-    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _running = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<LoginAnswer>>> _running = new();
     private readonly ConcurrentDictionary<string, DateTimeOffset> _known = new();
     private readonly SemaphoreSlim _processors = new(Environment.ProcessorCount);
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
 
     /// <summary>Whether the password is the user's. A user that there is not takes as long as one that there is.</summary>
-    public async Task<bool> CheckAsync(string name, string password)
+    /// <param name="address">Where the client is, whose guesses are slowed down; null to let them be.</param>
+    /// <param name="name">The user's.</param>
+    /// <param name="password">What the client says it is.</param>
+    public async Task<LoginAnswer> CheckAsync(IPAddress? address, string name, string password)
     {
         var hashes = users.Current().Hashes;
         var isUser = hashes.TryGetValue(name, out var hash);
@@ -35,19 +40,19 @@ public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
         var now = time.GetUtcNow();
         if (_known.TryGetValue(question, out var checkedAt) && now - checkedAt < Holds && now >= checkedAt)
         {
-            return true;
+            return new LoginAnswer.Right { WasKnown = true };
         }
 
-        var running = _running.GetOrAdd(question, _ => new Lazy<Task<bool>>(() => VerifyAsync(password, hash)));
+        var running = _running.GetOrAdd(question, _ => new Lazy<Task<LoginAnswer>>(() => VerifyAsync(address, password, hash, isUser)));
         try
         {
-            var isRight = await running.Value && isUser;
-            if (isRight)
+            var answer = await running.Value;
+            if (answer is LoginAnswer.Right)
             {
                 Remember(question, now);
             }
 
-            return isRight;
+            return answer;
         }
         finally
         {
@@ -57,16 +62,24 @@ public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
 
     public void Dispose() => _processors.Dispose();
 
-    private async Task<bool> VerifyAsync(string password, string hash)
+    private async Task<LoginAnswer> VerifyAsync(IPAddress? address, string password, string hash, bool isUser)
     {
+        if (await failed.EnterAsync(address) is { } retryAfter)
+        {
+            return new LoginAnswer.TooMany(retryAfter);
+        }
+
+        var isRight = false;
         await _processors.WaitAsync();
         try
         {
-            return await Task.Run(() => Bcrypt.Verify(password, hash));
+            isRight = await Task.Run(() => Bcrypt.Verify(password, hash)) && isUser;
+            return isRight ? new LoginAnswer.Right() : new LoginAnswer.Wrong();
         }
         finally
         {
             _processors.Release();
+            failed.Leave(address, wasWrong: !isRight);
         }
     }
 

@@ -8,41 +8,123 @@ namespace Mirror.Access;
 /// <param name="Address">Where it is; null where that is not known.</param>
 public sealed record Client(string? User, IPAddress? Address);
 
-/// <summary>Who may do what: the one place where that is decided.</summary>
+/// <summary>What the configuration gives to whom: the one place where that is decided.</summary>
 /// <param name="options">The configuration's.</param>
 public sealed class Permissions(AccessOptions options)
 {
+    private const Rights All = Rights.Pull | Rights.Push | Rights.Delete;
+
+    /// <summary>Whether it can give more to be somebody than to be nobody, so that clients are to log in before they try.</summary>
+    public bool RewardsLogin { get; } = options.Tokens is not null
+        || (options.Users is not null && (options.Rules.Count == 0 ? options.Anonymous != All : options.Rules.Any(NamesUsers)));
+
     /// <summary>What a client may do with a repository.</summary>
     /// <param name="client">Who asks.</param>
     /// <param name="repository">Its full name.</param>
-    public Rights Of(Client client, string repository) => FindRule(client, repository)?.Allow ?? options.Anonymous;
+    public Rights Of(Client client, string repository) => FindRule(client, repository) is { } rule ? rule.Allow
+        : IsTrusted(client) ? All
+        : options.Anonymous;
 
-    /// <summary>What everybody may where no rule speaks.</summary>
-    public bool Allow(Rights wanted) => options.Anonymous.HasFlag(wanted);
+    /// <summary>
+    /// Whether a rule that is not for everybody lets this client pull: what our credentials can read of a repository upstream, and others can not, is
+    /// for such clients.
+    /// </summary>
+    public bool IsNamedReader(Client client, string repository) =>
+        FindRule(client, repository) is { } rule && IsForSome(rule) && rule.Allow.HasFlag(Rights.Pull);
 
-    /// <summary>Whether a rule gives this client this right to a repository, and not only what everybody has.</summary>
-    public bool IsNamed(Client client, string repository, Rights right) => FindRule(client, repository) is { } rule && rule.Allow.HasFlag(right);
+    /// <summary>Whether somebody who logs in, at the same address, could have this right where nobody has.</summary>
+    public bool CouldLoginGive(Rights wanted, IPAddress? address, string repository) => RewardsLogin
+        && (options.Tokens is not null
+            || (options.Rules.Count == 0
+                ? All.HasFlag(wanted)
+                : options.Rules.Any(rule => rule.Allow.HasFlag(wanted) && NamesUsers(rule) && Speaks(rule, repository) && IsIn(rule, address))));
 
-    /// <summary>Whether somebody who logs in could have this right to a repository, where this client has it not.</summary>
-    public bool CouldLoginHelp(Client client, string repository, Rights right) => client.User is null && options.Rules.Any(
-        rule => rule.Allow.HasFlag(right)
-            && rule.Users.Any(user => user != AccessRule.Nobody)
-            && Speaks(rule, repository)
-            && IsIn(rule, client.Address));
+    /// <summary>The same for what <see cref="IsNamedReader"/> is about.</summary>
+    public bool CouldLoginName(IPAddress? address, string repository) => RewardsLogin
+        && (options.Tokens is not null
+            || options.Rules.Any(rule => rule.Allow.HasFlag(Rights.Pull) && NamesUsers(rule) && Speaks(rule, repository) && IsIn(rule, address)));
 
-    private AccessRule? FindRule(Client client, string repository) => options.Rules.FirstOrDefault(
-        rule => IsOf(rule, client.User) && IsIn(rule, client.Address) && Speaks(rule, repository));
+    /// <summary>Whether a client may pull anything at all.</summary>
+    /// <param name="client">Who asks.</param>
+    /// <param name="registry">From this registry alone; null for any.</param>
+    public bool MayPullSomething(Client client, string? registry) => options.Anonymous.HasFlag(Rights.Pull)
+        || IsTrusted(client)
+        || options.Rules.Any(rule => rule.Allow.HasFlag(Rights.Pull)
+            && IsOf(rule, client.User)
+            && IsIn(rule, client.Address)
+            && (registry is null || rule.Repositories.Any(pattern => CouldMatchIn(registry, pattern.ToString()))));
 
-    private static bool Speaks(AccessRule rule, string repository) => rule.Repositories.Any(pattern => pattern.Matches(repository));
+    /// <summary>Where there are users and no rules, users may do everything: that is why they were given a password.</summary>
+    private bool IsTrusted(Client client) => client.User is not null && options.Rules.Count == 0;
 
-    private static bool IsOf(AccessRule rule, string? user) => rule.Users.Count == 0 || rule.Users.Any(named => named switch
+    private AccessRule? FindRule(Client client, string repository)
     {
-        AccessRule.AnyUser => user is not null,
-        AccessRule.Nobody => user is null,
-        _ => named == user,
-    });
+        foreach (var rule in options.Rules)
+        {
+            if (IsOf(rule, client.User) && IsIn(rule, client.Address) && Speaks(rule, repository))
+            {
+                return rule;
+            }
+        }
+
+        return null;
+    }
+
+    private static bool CouldMatchIn(string registry, string pattern) =>
+        pattern.Split('/')[0] is var first && (first.Contains('*', StringComparison.Ordinal) || first == registry);
+
+    private static bool IsForSome(AccessRule rule) => NamesUsers(rule) || rule.Networks.Count > 0;
+
+    private static bool NamesUsers(AccessRule rule) => rule.Users.Any(user => user != AccessRule.Nobody);
+
+    private static bool Speaks(AccessRule rule, string repository)
+    {
+        foreach (var pattern in rule.Repositories)
+        {
+            if (pattern.Matches(repository))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool IsOf(AccessRule rule, string? user)
+    {
+        foreach (var named in rule.Users)
+        {
+            var isMeant = named switch
+            {
+                AccessRule.AnyUser => user is not null,
+                AccessRule.Nobody => user is null,
+                _ => named == user,
+            };
+            if (isMeant)
+            {
+                return true;
+            }
+        }
+
+        return rule.Users.Count == 0;
+    }
 
     /// <summary>An IPv4 client on a socket that is IPv6 too has an address that says both.</summary>
-    private static bool IsIn(AccessRule rule, IPAddress? address) => rule.Networks.Count == 0
-        || (address is not null && rule.Networks.Any(network => network.Contains(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)));
+    private static bool IsIn(AccessRule rule, IPAddress? address)
+    {
+        if (address is { IsIPv4MappedToIPv6: true })
+        {
+            address = address.MapToIPv4();
+        }
+
+        foreach (var network in rule.Networks)
+        {
+            if (address is not null && network.Contains(address))
+            {
+                return true;
+            }
+        }
+
+        return rule.Networks.Count == 0;
+    }
 }

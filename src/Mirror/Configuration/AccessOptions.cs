@@ -29,6 +29,8 @@ public sealed record AccessOptions
     /// <summary>A file of users as htpasswd writes it, or null where nobody can log in with a password.</summary>
     public string? Users { get; init; }
 
+    public ForeignTokenOptions? Tokens { get; init; }
+
     /// <summary>The first that speaks of a repository and a client decides.</summary>
     public IReadOnlyList<AccessRule> Rules { get; init; } = [];
 
@@ -66,6 +68,8 @@ public sealed record AccessOptions
 
     private static Rights Sum(IEnumerable<Rights> rights) => rights.Aggregate(Rights.None, (all, right) => all | right);
 }
+
+public sealed record ForeignTokenOptions;
 
 /// <param name="Repositories">Of which repositories it speaks, by full names.</param>
 /// <param name="Users">Names, <see cref="AnyUser"/> or <see cref="Nobody"/>; empty for everybody.</param>

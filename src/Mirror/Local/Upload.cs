@@ -8,15 +8,14 @@ namespace Mirror.Local;
 /// An upload in progress (distribution spec, "Pushing blobs"). What was received stays, whatever becomes of the connection, and the client goes on
 /// from there. Only who has its turn changes it.
 /// </summary>
-/// <param name="id">Names it.</param>
-/// <param name="repository">Where the blob is pushed to.</param>
+/// <param name="key">Which it is.</param>
 /// <param name="client">Whose address it counts for.</param>
 /// <param name="staged">Its file, where that is open.</param>
 /// <param name="length">How much there is of it, in bytes.</param>
 /// <param name="resume">Opens the staged file, which may have been closed meanwhile, or may have gone.</param>
 /// <param name="time">The clock.</param>
 public sealed class Upload(
-    UploadId id, RepositoryName repository, string client, StagedBlob? staged, long length, Func<StagedBlob?> resume, TimeProvider time) : IDisposable
+    UploadKey key, string client, StagedBlob? staged, long length, Func<StagedBlob?> resume, TimeProvider time) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _turns = new(1, 1);
@@ -25,9 +24,7 @@ public sealed class Upload(
     private long _length = length;
     private DateTimeOffset _usedAt = time.GetUtcNow();
 
-    public UploadId Id => id;
-
-    public RepositoryName Repository => repository;
+    public UploadKey Key => key;
 
     public string Client => client;
 

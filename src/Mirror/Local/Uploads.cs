@@ -5,8 +5,8 @@ using Mirror.Storage;
 namespace Mirror.Local;
 
 /// <summary>
-/// The uploads in progress. All that there is of one is its staged file, whose name says its identity and its repository: so it survives a restart,
-/// and an upload of one repository can not be gone on with through another.
+/// The uploads in progress. All that there is of one is its staged file, whose name says its identity, its repository and its user: so it survives a
+/// restart, and can not be gone on with through another repository or by another user.
 /// </summary>
 public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
 {
@@ -22,8 +22,9 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
     /// <exception cref="IOException">The disk refused.</exception>
     /// <param name="repository">Where the blob is pushed to.</param>
     /// <param name="algorithm">The one that its digest will most likely have.</param>
+    /// <param name="user">Who begins it; null where nobody has logged in.</param>
     /// <param name="client">The client's address.</param>
-    public Upload? Begin(RepositoryName repository, DigestAlgorithm algorithm, string client)
+    public Upload? Begin(RepositoryName repository, DigestAlgorithm algorithm, string? user, string client)
     {
         LetRest();
         if (_known.Values.Count(upload => upload.Client == client) >= MaxPerClient)
@@ -31,30 +32,30 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
             return null;
         }
 
-        var id = UploadId.New();
-        return _known[id] = New(repository, id, algorithm, client, blobs.BeginUpload(repository, id, algorithm), length: 0);
+        var key = new UploadKey(repository, user, UploadId.New());
+        return _known[key.Id] = New(key, algorithm, client, blobs.BeginUpload(key, algorithm), length: 0);
     }
 
     /// <summary>An upload in progress, which may have been begun before this process.</summary>
-    public Upload? Find(RepositoryName repository, UploadId id, string client)
+    public Upload? Find(UploadKey key, string client)
     {
-        if (_known.TryGetValue(id, out var known))
+        if (_known.TryGetValue(key.Id, out var known))
         {
             if (!known.IsOver)
             {
-                return known.Repository == repository ? known : null;
+                return known.Key == key ? known : null;
             }
 
             Forget(known);
         }
 
-        return blobs.FindUpload(repository, id) is { } length
-            ? _known.GetOrAdd(id, _ => New(repository, id, DigestAlgorithm.Sha256, client, staged: null, length))
+        return blobs.FindUpload(key) is { } length
+            ? _known.GetOrAdd(key.Id, _ => New(key, DigestAlgorithm.Sha256, client, staged: null, length))
             : null;
     }
 
     /// <summary>An upload is over. If another object is known for the same one by now, that stays.</summary>
-    public void Forget(Upload upload) => _known.TryRemove(KeyValuePair.Create(upload.Id, upload));
+    public void Forget(Upload upload) => _known.TryRemove(KeyValuePair.Create(upload.Key.Id, upload));
 
     /// <summary>Ends an upload that nobody can go on with, if it has not ended yet, and nothing stays of it.</summary>
     public void Discard(Upload upload)
@@ -81,6 +82,6 @@ public sealed class Uploads(BlobStore blobs, TimeProvider time) : IDisposable
         }
     }
 
-    private Upload New(RepositoryName repository, UploadId id, DigestAlgorithm algorithm, string client, StagedBlob? staged, long length) =>
-        new(id, repository, client, staged, length, () => blobs.TryResumeUpload(repository, id, algorithm), time);
+    private Upload New(UploadKey key, DigestAlgorithm algorithm, string client, StagedBlob? staged, long length) =>
+        new(key, client, staged, length, () => blobs.TryResumeUpload(key, algorithm), time);
 }

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http;
 using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Storage;
@@ -21,34 +20,34 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
     private readonly string[] _registries = [.. registries.OrderBy(name => $"{name}/", StringComparer.Ordinal)];
 
     /// <summary>At most <paramref name="n"/> names that are behind <paramref name="last"/>.</summary>
-    /// <param name="http">Whose client may see them.</param>
+    /// <param name="visitor">Who may see them.</param>
     /// <param name="only">Only this registry's, as it calls them; null for all, under names that reach them whatever the default is.</param>
     /// <param name="n">How many.</param>
     /// <param name="last">The last name of the page before; empty for the first page.</param>
-    public IReadOnlyList<string> List(HttpContext http, Upstream? only, int n, string last) => Find(http, only, text: "", n, last);
+    public IReadOnlyList<string> List(Visitor visitor, Upstream? only, int n, string last) => Find(visitor, only, text: "", n, last);
 
     /// <summary>The same, of those that contain a text. All names are looked at until there are enough.</summary>
-    /// <param name="http">Whose client may see them.</param>
+    /// <param name="visitor">Who may see them.</param>
     /// <param name="only">Only this registry's, as it calls them; null for all.</param>
     /// <param name="text">In lower case, as names are.</param>
     /// <param name="n">How many.</param>
-    public IReadOnlyList<string> Find(HttpContext http, Upstream? only, string text, int n) => Find(http, only, text, n, last: "");
+    public IReadOnlyList<string> Find(Visitor visitor, Upstream? only, string text, int n) => Find(visitor, only, text, n, last: "");
 
-    private IReadOnlyList<string> Find(HttpContext http, Upstream? only, string text, int n, string last)
+    private IReadOnlyList<string> Find(Visitor visitor, Upstream? only, string text, int n, string last)
     {
         if (only is not null)
         {
-            return [.. Found(Read(http, only.Name, prefix: "", n, last))];
+            return [.. Found(Read(visitor, only.Name, prefix: "", n, last))];
         }
 
-        var own = Found(Read(http, RepositoryKey.OwnRegistry, prefix: "", n, last));
-        var others = Found(_registries.SelectMany(name => Read(http, name, $"{name}/", n, last)));
+        var own = Found(Read(visitor, RepositoryKey.OwnRegistry, prefix: "", n, last));
+        var others = Found(_registries.SelectMany(name => Read(visitor, name, $"{name}/", n, last)));
         return [.. own.Concat(others).Distinct().Order(StringComparer.Ordinal).Take(n)];
 
         IEnumerable<string> Found(IEnumerable<string> names) => names.Where(name => name.Contains(text, StringComparison.Ordinal)).Take(n);
     }
 
-    private IEnumerable<string> Read(HttpContext http, string registry, string prefix, int n, string last)
+    private IEnumerable<string> Read(Visitor visitor, string registry, string prefix, int n, string last)
     {
         if (FindStart(prefix, last) is not { } behind)
         {
@@ -59,7 +58,7 @@ internal sealed class Catalog(Metadata metadata, ReadAccess access, IEnumerable<
         for (var wanted = n; wanted > 0; wanted = some.Count == wanted ? Batch : 0)
         {
             some = metadata.ListRepositories(registry, wanted, behind);
-            foreach (var entry in some.Where(entry => access.MayList(http, entry)))
+            foreach (var entry in some.Where(entry => access.MaySee(visitor, entry)))
             {
                 yield return $"{prefix}{entry.Key.Name}";
             }

@@ -28,11 +28,20 @@ internal abstract record Place
     {
     }
 
+    /// <summary>The name that rules speak of.</summary>
+    public abstract string FullName { get; }
+
     /// <summary>A repository of an upstream.</summary>
-    public sealed record Elsewhere(UpstreamRepository Repository) : Place;
+    public sealed record Elsewhere(UpstreamRepository Repository) : Place
+    {
+        public override string FullName => $"{Repository.Key}";
+    }
 
     /// <summary>A repository of our own.</summary>
-    public sealed record Own(RepositoryName Name) : Place;
+    public sealed record Own(RepositoryName Name) : Place
+    {
+        public override string FullName => $"{Name}";
+    }
 }
 
 /// <summary>
@@ -82,6 +91,13 @@ internal sealed class Doors
 
     /// <summary>Whether the host is what says the registry: what leads on from the answer has to lead to the same host.</summary>
     public bool IsMeantByHost(Entrance entrance) => entrance.Prefix is null && _byHost.ContainsKey(entrance.Host);
+
+    /// <summary>Whether only the repository's name says what is meant.</summary>
+    public bool IsPlain(Entrance entrance) => entrance.Namespace is null && FindOutside(entrance) is null;
+
+    /// <summary>Whether a request says no registry at all, also not at the beginning of the repository's name, and can not mean our own either.</summary>
+    public bool LeavesRegistryOpen(Entrance entrance, RepositoryName name) =>
+        entrance.Namespace is null && FindNamed(entrance, name) is null && !IsOwn(name);
 
     public Upstream? FindNamespace(string ns) => _byNamespace.GetValueOrDefault(ns);
 

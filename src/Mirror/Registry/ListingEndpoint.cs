@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
+using Mirror.Access;
 using Mirror.Caching;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
@@ -94,7 +95,7 @@ internal sealed class ListingEndpoint(Catalog catalog)
     }
 
     /// <summary>What is here, of one registry, or of all under names that reach it whatever the default is. Upstreams are not asked.</summary>
-    public async Task CatalogAsync(HttpContext http, Upstream? only)
+    public async Task CatalogAsync(HttpContext http, Visitor visitor, Upstream? only)
     {
         if (!TryReadPage(http.Request, out var n, out var last))
         {
@@ -103,7 +104,7 @@ internal sealed class ListingEndpoint(Catalog catalog)
         }
 
         // One more than asked for tells whether there is another page.
-        var found = catalog.List(http, only, n + 1, last ?? "");
+        var found = catalog.List(visitor, only, n + 1, last ?? "");
         string[] names = [.. found.Take(n)];
         AddLink(http, found.Count > n, n, names);
         await WriteAsync(http, new CatalogBody(names), ListingJson.Default.CatalogBody);

@@ -12,15 +12,18 @@ using Mirror.Storage;
 namespace Mirror.Registry;
 
 /// <summary>
-/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: door and route, the right to read, then the endpoint. Whatever goes wrong
+/// The <c>/v2/</c> API, and what Docker still asks of <c>/v1/</c>: who asks, door and route, the right to do that, then the endpoint. Whatever goes wrong
 /// inside becomes an error body if the response has not started, and otherwise a broken connection, which no client can take for a complete
 /// answer.
 /// </summary>
 internal sealed partial class RegistryApi(
     Doors doors,
     Loops loops,
+    Visitors visitors,
     Permissions permissions,
     ReadAccess access,
+    Challenges challenges,
+    AuditLog audit,
     PullThrough cache,
     Store store,
     LocalRepositories repositories,
@@ -101,60 +104,70 @@ internal sealed partial class RegistryApi(
         await error.WriteAsync(http, detail);
     }
 
-    private Task RouteAsync(HttpContext http)
+    private async Task RouteAsync(HttpContext http)
     {
         if (loops.IsLoop(http.Request))
         {
-            return RegistryError.LoopDetected.WriteAsync(http, "a registry's url leads back to this mirror: `mirror config show` has them all");
+            await RegistryError.LoopDetected.WriteAsync(http, "a registry's url leads back to this mirror: `mirror config show` has them all");
+            return;
         }
 
         var route = Route.Parse(http.Request.Path.Value ?? "", doors.IsRegistry);
         if (route is Route.Nothing)
         {
-            return RegistryError.NotFound.WriteAsync(http);
+            await RegistryError.NotFound.WriteAsync(http);
+            return;
         }
 
         if (route is not Route.Wrong && !route.Methods.Split(", ").Contains(http.Request.Method, StringComparer.OrdinalIgnoreCase))
         {
-            return RegistryError.Unsupported.WriteAsync(http, $"{http.Request.Method} is not for this path", ("Allow", route.Methods));
+            await RegistryError.Unsupported.WriteAsync(http, $"{http.Request.Method} is not for this path", ("Allow", route.Methods));
+            return;
         }
 
-        if (WantedBy(http.Request, route) is var wanted && !permissions.Allow(wanted))
+        var recognition = await visitors.RecognizeAsync(http);
+        if (recognition is not Recognition.Known(var visitor))
         {
-            return RegistryError.Denied.WriteAsync(http, $"nobody may {wanted.ToString().ToLowerInvariant()} here: access.anonymous does not include it");
+            await challenges.RefuseAsync(http, recognition);
+            return;
         }
 
-        var entrance = Entrance.Of(http.Request, route);
-        if (publicUrl is not null && !doors.IsMeantByHost(entrance))
+        var call = new Call(http, Entrance.Of(http.Request, route), visitor);
+        if (publicUrl is not null && !doors.IsMeantByHost(call.Entrance))
         {
             RegistryHeaders.BeginWith(publicUrl, http.Response);
         }
 
-        return route switch
+        await (route switch
         {
             Route.Wrong(var error) => error.WriteAsync(http),
-            Route.Ping => PingAsync(http),
-            Route.Catalog => CatalogAsync(http, entrance),
-            Route.Search => search.SearchAsync(http, doors.FindRegistry(entrance)),
-            Route.InRepository there when IsRead(http, there) => ReadAsync(http, entrance, there),
-            Route.InRepository there => ChangeAsync(http, entrance, there),
+            Route.Ping => PingAsync(call),
+            Route.Catalog => ListAsync(call, registry => listings.CatalogAsync(http, visitor, registry)),
+            Route.Search => ListAsync(call, registry => search.SearchAsync(http, visitor, registry)),
+            Route.InRepository there when IsRead(http, there) => ReadAsync(call, there),
+            Route.InRepository there => ChangeAsync(call, there),
             _ => throw new UnreachableException(),
-        };
+        });
     }
 
     /// <summary>How far an upload is belongs to pushing.</summary>
     private static bool IsRead(HttpContext http, Route.InRepository route) =>
         route is not Route.Upload && (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method));
 
-    private async Task ReadAsync(HttpContext http, Entrance entrance, Route.InRepository route)
+    private async Task ReadAsync(Call call, Route.InRepository route)
     {
-        switch (doors.Find(entrance, route.Name))
+        var (http, entrance, visitor) = call;
+        var place = FindReadable(call, route);
+        var target = TargetOf(call, route.Name, place);
+        if (!visitor.May(Rights.Pull, target))
+        {
+            await RefuseAsync(call, Rights.Pull, target, route.Name);
+            return;
+        }
+
+        switch (place)
         {
             case Place.Own(var name):
-                await AnswerAsync(http, route, new LocalRepository(name, store, cache.Blobs));
-                break;
-
-            case Place.Elsewhere(var upstream) when FindPushedTo(http, entrance, route, upstream) is { } name:
                 await AnswerAsync(http, route, new LocalRepository(name, store, cache.Blobs));
                 break;
 
@@ -164,38 +177,54 @@ internal sealed partial class RegistryApi(
                     RegistryHeaders.AddNamespace(http.Response, ns);
                 }
 
-                await (await access.FindRefusalAsync(http, repository, ContentOf(route)) is { } refusal
-                    ? RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown)
-                    : AnswerAsync(http, route, new CachedRepository(repository, cache, store.Leases)));
+                var refusal = await access.FindRefusalAsync(visitor, target, repository, ContentOf(route), http.RequestAborted);
+                await (refusal is null ? AnswerAsync(http, route, new CachedRepository(repository, cache, store.Leases))
+                    : refusal == ReadAccess.Hidden && doors.LeavesRegistryOpen(entrance, route.Name) && visitor.FindNaming(target) is not Remedy.None and var remedy
+                        ? challenges.RefuseAsync(http, visitor, Rights.Pull, target, remedy)
+                    : RegistryError.WriteAsync(http, refusal, RegistryError.NameUnknown));
                 break;
 
             default:
-                await NoRegistryAsync(http, entrance);
+                await NoRegistryAsync(call);
                 break;
         }
     }
+
+    /// <summary>
+    /// What a visitor reads from. A name that is our own and an upstream's is upstream's to who may not pull ours: so nobody learns from it whether there
+    /// is something of ours.
+    /// </summary>
+    private Place? FindReadable(Call call, Route.InRepository route) => doors.Find(call.Entrance, route.Name) switch
+    {
+        Place.Own(var own) when doors.FindBehind(own) is { } behind && !call.Visitor.May(Rights.Pull, own) => new Place.Elsewhere(behind),
+        Place.Elsewhere(var upstream) when FindPushedTo(call, route, upstream) is { } own => new Place.Own(own),
+        var place => place,
+    };
 
     /// <summary>
     /// Where an image of our own is just being pushed, its name is still upstream's, but not for its blobs: those that were pushed are there. Who may
     /// push asks by HEAD which need not be, and what is here of upstream's need not (<see cref="Lender"/>). Upstream is not asked: what it alone has
     /// is to be pushed, and it may be down.
     /// </summary>
-    private RepositoryName? FindPushedTo(HttpContext http, Entrance entrance, Route.InRepository route, UpstreamRepository upstream) =>
+    private RepositoryName? FindPushedTo(Call call, Route.InRepository route, UpstreamRepository upstream) =>
         route is Route.Blob(_, var digest)
-        && doors.FindOwn(entrance, route.Name) is { } name
+        && doors.FindOwn(call.Entrance, route.Name) is { } name
+        && call.Visitor.May(Rights.Pull, name)
         && (store.Metadata.FindLink(RepositoryKey.Local(name), digest) is not null
-            || (HttpMethods.IsHead(http.Request.Method) && permissions.Allow(Rights.Push) && !repositories.CanLend(upstream.Key, digest)))
+            || (HttpMethods.IsHead(call.Http.Request.Method) && call.Visitor.May(Rights.Push, name) && !repositories.CanLend(upstream.Key, digest)))
             ? name
             : null;
 
-    private Lender? FindLender(HttpContext http, RepositoryName name) => doors.FindBehind(name) is not { } upstream
+    private Lender? FindLender(Call call, RepositoryName name) => doors.FindBehind(name) is not { } upstream
         ? null
         : new Lender(upstream.Key, async content =>
         {
             RepositoryContent wanted = MediaTypes.IsManifest(content.MediaType)
                 ? new RepositoryContent.OfManifest(content.Digest)
                 : new RepositoryContent.OfBlob(content.Digest);
-            return await access.FindRefusalAsync(http, upstream, wanted) is null;
+            var target = TargetOf(call, name, new Place.Elsewhere(upstream));
+            return call.Visitor.May(Rights.Pull, target)
+                && await access.FindRefusalAsync(call.Visitor, target, upstream, wanted, call.Http.RequestAborted) is null;
         });
 
     private Task AnswerAsync(HttpContext http, Route.InRepository route, IRepository repository)
@@ -213,37 +242,83 @@ internal sealed partial class RegistryApi(
         };
     }
 
-    private Task ChangeAsync(HttpContext http, Entrance entrance, Route.InRepository route)
+    private async Task ChangeAsync(Call call, Route.InRepository route)
     {
+        var (http, entrance, visitor) = call;
+        var wanted = HttpMethods.IsDelete(http.Request.Method) && route is not Route.Upload ? Rights.Delete : Rights.Push;
         if (doors.FindOwn(entrance, route.Name) is not { } name)
         {
-            return RegistryError.Unsupported.WriteAsync(http, "this name is another registry's: push to that, or to a name of this one's own", ("Allow", "GET, HEAD"));
+            var others = TargetOf(call, route.Name, doors.Find(entrance, route.Name));
+            await (visitor.May(wanted, others) || visitor.May(Rights.Pull, others)
+                ? RegistryError.Unsupported.WriteAsync(
+                    http, "this name is another registry's: push to that, or to a name of this one's own", ("Allow", "GET, HEAD"))
+                : RefuseAsync(call, wanted, others, route.Name));
+            return;
+        }
+
+        var target = Target.Own(name);
+        if (!visitor.May(wanted, target))
+        {
+            await RefuseAsync(call, wanted, target, route.Name);
+            return;
         }
 
         var method = http.Request.Method;
-        return route switch
+        await (route switch
         {
-            Route.Uploads => uploads.BeginAsync(http, name),
-            Route.Upload(_, var id) when HttpMethods.IsGet(method) => uploads.StatusAsync(http, name, id),
-            Route.Upload(_, var id) when HttpMethods.IsPatch(method) => uploads.AppendAsync(http, name, id),
-            Route.Upload(_, var id) when HttpMethods.IsPut(method) => uploads.FinishAsync(http, name, id),
-            Route.Upload(_, var id) => uploads.CancelAsync(http, name, id),
+            Route.Uploads => uploads.BeginAsync(http, name, visitor),
+            Route.Upload(_, var id) => GoOnAsync(http, new UploadKey(name, visitor.User, id)),
             Route.Manifest(_, var reference) when HttpMethods.IsPut(method) =>
-                pushes.PutManifestAsync(http, name, reference, FindLender(http, name)),
+                pushes.PutManifestAsync(http, name, reference, FindLender(call, name)),
             Route.Manifest(_, var reference) => pushes.DeleteManifestAsync(http, name, reference),
             Route.Blob(_, var digest) => pushes.DeleteBlobAsync(http, name, digest),
             _ => throw new UnreachableException(),
-        };
+        });
+        Note(call, route, name);
     }
 
-    private static Rights WantedBy(HttpRequest request, Route route) => route switch
+    private Task GoOnAsync(HttpContext http, UploadKey upload) => http.Request.Method switch
     {
-        Route.Manifest or Route.Blob when HttpMethods.IsDelete(request.Method) => Rights.Delete,
-        Route.Manifest when HttpMethods.IsPut(request.Method) => Rights.Push,
-        Route.Upload or Route.Uploads => Rights.Push,
-        Route.InRepository or Route.Catalog or Route.Search => Rights.Pull,
-        _ => Rights.None,
+        var method when HttpMethods.IsGet(method) => uploads.StatusAsync(http, upload),
+        var method when HttpMethods.IsPatch(method) => uploads.AppendAsync(http, upload),
+        var method when HttpMethods.IsPut(method) => uploads.FinishAsync(http, upload),
+        _ => uploads.CancelAsync(http, upload),
     };
+
+    /// <summary>Tells the audit log what was changed. Blobs come with the manifests that need them, and go unsaid.</summary>
+    private void Note(Call call, Route.InRepository route, RepositoryName name)
+    {
+        var response = call.Http.Response;
+        var reference = route switch
+        {
+            Route.Manifest(_, var changed) => $"{changed}",
+            Route.Blob(_, var digest) => $"{digest}",
+            _ => null,
+        };
+        if (reference is not null && response.StatusCode is StatusCodes.Status201Created or StatusCodes.Status202Accepted)
+        {
+            var done = response.StatusCode == StatusCodes.Status201Created ? "pushed" : "deleted";
+            audit.Changed(call.Visitor.Client, done, $"{name}", reference!, response.Headers["Docker-Content-Digest"].ToString() is { Length: > 0 } digest ? digest : null);
+        }
+    }
+
+    /// <summary>A name that may be ours or an upstream's is refused in the same way whatever it is: what would help with either is said.</summary>
+    private Task RefuseAsync(Call call, Rights wanted, Target target, RepositoryName name)
+    {
+        var remedy = call.Visitor.FindRemedy(wanted, target);
+        if (remedy == Remedy.None && doors.FindOwn(call.Entrance, name) is { } own)
+        {
+            remedy = call.Visitor.FindRemedy(wanted, Target.Own(own));
+        }
+
+        return challenges.RefuseAsync(call.Http, call.Visitor, wanted, target, remedy);
+    }
+
+    private Target TargetOf(Call call, RepositoryName name, Place? place)
+    {
+        var fullName = place?.FullName ?? (call.Entrance.Namespace is { } ns ? $"{ns}/{name}" : $"{name}");
+        return new Target(fullName, $"{name}", doors.IsPlain(call.Entrance));
+    }
 
     private static RepositoryContent ContentOf(Route.InRepository route) => route switch
     {
@@ -253,20 +328,35 @@ internal sealed partial class RegistryApi(
         _ => new RepositoryContent.OfTags(),
     };
 
-    private Task CatalogAsync(HttpContext http, Entrance entrance)
+    private Task ListAsync(Call call, Func<Upstream?, Task> list)
     {
-        var registry = doors.FindRegistry(entrance);
-        return registry is null && entrance.Namespace is not null ? NoRegistryAsync(http, entrance) : listings.CatalogAsync(http, registry);
+        var registry = doors.FindRegistry(call.Entrance);
+        return !call.Visitor.MayList(registry?.Name) ? challenges.RefuseListAsync(call.Http, call.Visitor.FindListRemedy(registry?.Name))
+            : registry is null && call.Entrance.Namespace is not null ? NoRegistryAsync(call)
+            : list(registry);
     }
 
-    private Task NoRegistryAsync(HttpContext http, Entrance entrance) => RegistryError.NameUnknown.WriteAsync(
-        http,
-        entrance.Namespace is { } ns && doors.FindNamespace(ns) is null
+    private Task NoRegistryAsync(Call call) => RegistryError.NameUnknown.WriteAsync(
+        call.Http,
+        call.Entrance.Namespace is { } ns && doors.FindNamespace(ns) is null
             ? "the registry that ns names is not configured here"
             : "the name belongs to no configured registry");
 
-    private static async Task PingAsync(HttpContext http)
+    /// <summary>
+    /// Clients log in here or nowhere: Docker looks for a challenge in this answer alone, and answers a mirror's with what its user has for Docker Hub. So
+    /// a door that names an upstream has none while nobody needs to log in there, and the root has one as soon as somebody could gain by it.
+    /// </summary>
+    private async Task PingAsync(Call call)
     {
+        var (http, entrance, visitor) = call;
+        var mayStay = visitor.User is not null || http.Request.Headers.Authorization.Count > 0 || !permissions.RewardsLogin
+            || (doors.FindRegistry(entrance) is { } registry && permissions.MayPullSomething(visitor.Client, registry.Name));
+        if (!mayStay)
+        {
+            await challenges.ChallengeAsync(http);
+            return;
+        }
+
         http.Response.Headers.ContentType = MediaTypes.Json;
         http.Response.ContentLength = 2;
         if (HttpMethods.IsGet(http.Request.Method))
@@ -274,6 +364,11 @@ internal sealed partial class RegistryApi(
             await http.Response.Body.WriteAsync("{}"u8.ToArray(), http.RequestAborted);
         }
     }
+
+    /// <param name="Http">The request.</param>
+    /// <param name="Entrance">What it says of its registry.</param>
+    /// <param name="Visitor">Who sent it.</param>
+    private sealed record Call(HttpContext Http, Entrance Entrance, Visitor Visitor);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Milliseconds} ms")]
     private partial void LogRequest(string method, string path, int status, double milliseconds);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
+using Mirror.Access;
 using Mirror.Caching;
 
 namespace Mirror.Registry;
@@ -17,8 +18,9 @@ internal sealed class SearchEndpoint(Catalog catalog)
     private const int MostResults = 1000;
 
     /// <param name="http">The request.</param>
+    /// <param name="visitor">Who sees what it may pull.</param>
     /// <param name="only">The registry that the whole request is about, under whose own names its repositories are then listed.</param>
-    public async Task SearchAsync(HttpContext http, Upstream? only)
+    public async Task SearchAsync(HttpContext http, Visitor visitor, Upstream? only)
     {
         var query = http.Request.Query;
         if (!TryReadNumber(query["n"].ToString(), DefaultPage, out var n) || !TryReadNumber(query["page"].ToString(), 1, out var page))
@@ -29,7 +31,7 @@ internal sealed class SearchEndpoint(Catalog catalog)
 
         n = Math.Min(n, LargestPage);
         var term = query["q"].ToString();
-        var found = catalog.Find(http, only, term.ToLowerInvariant(), MostResults);
+        var found = catalog.Find(visitor, only, term.ToLowerInvariant(), MostResults);
         SearchResult[] results = [.. found.Skip(Math.Min(page - 1, MostResults) * n).Take(n).Select(name => new SearchResult(name))];
         await ListingEndpoint.WriteAsync(http, new SearchBody(found.Count, term, results), SearchJson.Default.SearchBody);
     }

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Mirror.Access;
+using Mirror.Configuration;
 using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Storage;
@@ -21,11 +23,11 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     private const int MaxSources = 20;
 
     /// <summary>POST to <c>uploads/</c>: a mount, a whole blob, or the beginning of an upload.</summary>
-    public async Task BeginAsync(HttpContext http, RepositoryName repository)
+    public async Task BeginAsync(HttpContext http, RepositoryName repository, Visitor visitor)
     {
         var query = http.Request.Query;
         if (Digest.TryParse(query["mount"].ToString(), out var mounted)
-            && await repositories.TryMountAsync(repository, mounted, FindSources(mounted, query["from"].ToString())))
+            && await repositories.TryMountAsync(repository, mounted, FindSources(mounted, query["from"].ToString()).Where(source => visitor.May(Rights.Pull, source))))
         {
             Created(http, repository, mounted);
             return;
@@ -49,7 +51,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
-        if (uploads.Begin(repository, algorithm, ClientOf(http)) is not { } upload)
+        if (uploads.Begin(repository, algorithm, visitor.User, AddressOf(http)) is not { } upload)
         {
             await RegistryError.TooManyRequests.WriteAsync(
                 http, $"this client has {Uploads.MaxPerClient} uploads in progress already", ("Retry-After", "60"));
@@ -76,9 +78,9 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     }
 
     /// <summary>GET of an upload: how far it is.</summary>
-    public Task StatusAsync(HttpContext http, RepositoryName repository, UploadId id)
+    public Task StatusAsync(HttpContext http, UploadKey key)
     {
-        if (uploads.Find(repository, id, ClientOf(http)) is not { } upload)
+        if (uploads.Find(key, AddressOf(http)) is not { } upload)
         {
             return RegistryError.BlobUploadUnknown.WriteAsync(http);
         }
@@ -88,7 +90,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     }
 
     /// <summary>PATCH of an upload: the next chunk, or all of it in a stream.</summary>
-    public Task AppendAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, async (upload, turn) =>
+    public Task AppendAsync(HttpContext http, UploadKey key) => InTurnAsync(http, key, async (upload, turn) =>
     {
         if (await TryReceiveAsync(http, upload, turn))
         {
@@ -97,20 +99,20 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     });
 
     /// <summary>PUT of an upload: its last chunk, if there is one, and its digest.</summary>
-    public async Task FinishAsync(HttpContext http, RepositoryName repository, UploadId id)
+    public async Task FinishAsync(HttpContext http, UploadKey key)
     {
         if (!Digest.TryParse(http.Request.Query["digest"].ToString(), out var digest))
         {
             await RegistryError.DigestInvalid.WriteAsync(http);
         }
-        else if (await TryInTurnAsync(http, repository, id, (upload, turn) => FinishAsync(http, upload, turn, digest)))
+        else if (await TryInTurnAsync(http, key, (upload, turn) => FinishAsync(http, upload, turn, digest)))
         {
             return;
         }
-        else if (await repositories.TryMountAsync(repository, digest, [repository]))
+        else if (await repositories.TryMountAsync(key.Repository, digest, [key.Repository]))
         {
             // An earlier PUT has finished it, and the answer to that was lost on its way.
-            Created(http, repository, digest);
+            Created(http, key.Repository, digest);
         }
         else
         {
@@ -119,7 +121,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
     }
 
     /// <summary>DELETE of an upload: nobody wants it any more.</summary>
-    public Task CancelAsync(HttpContext http, RepositoryName repository, UploadId id) => InTurnAsync(http, repository, id, (upload, turn) =>
+    public Task CancelAsync(HttpContext http, UploadKey key) => InTurnAsync(http, key, (upload, turn) =>
     {
         turn.Cancel();
         uploads.Forget(upload);
@@ -127,18 +129,18 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         return Task.CompletedTask;
     });
 
-    private async Task InTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
+    private async Task InTurnAsync(HttpContext http, UploadKey key, Func<Upload, UploadTurn, Task> go)
     {
-        if (!await TryInTurnAsync(http, repository, id, go))
+        if (!await TryInTurnAsync(http, key, go))
         {
             await RegistryError.BlobUploadUnknown.WriteAsync(http);
         }
     }
 
     /// <returns>Whether there is such an upload.</returns>
-    private async Task<bool> TryInTurnAsync(HttpContext http, RepositoryName repository, UploadId id, Func<Upload, UploadTurn, Task> go)
+    private async Task<bool> TryInTurnAsync(HttpContext http, UploadKey key, Func<Upload, UploadTurn, Task> go)
     {
-        while (uploads.Find(repository, id, ClientOf(http)) is { } upload)
+        while (uploads.Find(key, AddressOf(http)) is { } upload)
         {
             using var turn = await upload.TakeTurnAsync(http.RequestAborted);
             if (!turn.IsOver)
@@ -171,7 +173,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
 
         try
         {
-            await repositories.PushBlobAsync(turn, upload.Repository, digest);
+            await repositories.PushBlobAsync(turn, upload.Key.Repository, digest);
         }
         finally
         {
@@ -181,7 +183,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             }
         }
 
-        Created(http, upload.Repository, digest);
+        Created(http, upload.Key.Repository, digest);
     }
 
     /// <summary>Receives the request's body, if it is the upload's next piece.</summary>
@@ -231,7 +233,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         http.Response.StatusCode = status;
         http.Response.Headers.Location = LocationOf(upload);
         http.Response.Headers.Range = RangeOf(upload);
-        http.Response.Headers["Docker-Upload-UUID"] = upload.Id.ToString();
+        http.Response.Headers["Docker-Upload-UUID"] = upload.Key.Id.ToString();
         if (status != StatusCodes.Status204NoContent)
         {
             http.Response.ContentLength = 0;
@@ -246,10 +248,10 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         http.Response.ContentLength = 0;
     }
 
-    private static string LocationOf(Upload upload) => $"/v2/{upload.Repository}/blobs/uploads/{upload.Id}";
+    private static string LocationOf(Upload upload) => $"/v2/{upload.Key.Repository}/blobs/uploads/{upload.Key.Id}";
 
     /// <summary>What was received; the form has none for nothing, and 0-0 stands for that too (distribution spec, "Getting upload status").</summary>
     private static string RangeOf(Upload upload) => $"0-{Math.Max(0, upload.Length - 1)}";
 
-    private static string ClientOf(HttpContext http) => http.Connection.RemoteIpAddress?.ToString() ?? "";
+    private static string AddressOf(HttpContext http) => http.Connection.RemoteIpAddress?.ToString() ?? "";
 }

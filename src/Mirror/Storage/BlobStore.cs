@@ -30,15 +30,15 @@ public sealed class BlobStore(StoreLayout layout)
         new FileInfo(layout.StagedDownload(registry, digest)) is { Exists: true } file ? file.Length : 0;
 
     /// <summary>Begins an upload. It is there from now on, without any bytes.</summary>
-    public StagedBlob BeginUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm) =>
-        Stage(layout.StagedUpload(repository, id), algorithm, FileMode.CreateNew, flushesAsItGrows: true);
+    public StagedBlob BeginUpload(UploadKey upload, DigestAlgorithm algorithm) =>
+        Stage(layout.StagedUpload(upload), algorithm, FileMode.CreateNew, flushesAsItGrows: true);
 
     /// <summary>Goes on with an upload; null where there is no such upload any more. One request at a time.</summary>
-    public StagedBlob? TryResumeUpload(RepositoryName repository, UploadId id, DigestAlgorithm algorithm)
+    public StagedBlob? TryResumeUpload(UploadKey upload, DigestAlgorithm algorithm)
     {
         try
         {
-            return Stage(layout.StagedUpload(repository, id), algorithm, FileMode.Open, flushesAsItGrows: true);
+            return Stage(layout.StagedUpload(upload), algorithm, FileMode.Open, flushesAsItGrows: true);
         }
         catch (FileNotFoundException)
         {
@@ -47,8 +47,8 @@ public sealed class BlobStore(StoreLayout layout)
     }
 
     /// <summary>How much there is of an upload, in bytes; null where there is no such upload.</summary>
-    public long? FindUpload(RepositoryName repository, UploadId id) =>
-        new FileInfo(layout.StagedUpload(repository, id)) is { Exists: true } file ? file.Length : null;
+    public long? FindUpload(UploadKey upload) =>
+        new FileInfo(layout.StagedUpload(upload)) is { Exists: true } file ? file.Length : null;
 
     /// <summary>Publishes content that is in memory and has been verified, such as a manifest.</summary>
     /// <exception cref="IOException">The disk refused.</exception>

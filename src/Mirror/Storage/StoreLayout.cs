@@ -55,10 +55,12 @@ public sealed class StoreLayout(string root)
     /// <param name="digest">What is downloaded.</param>
     public string StagedDownload(string registry, Digest digest) => Path.Combine(Staged, $"{digest.Algorithm}-{digest.Hex}-{registry}");
 
-    /// <param name="repository">Whose upload it is: its identity alone opens it for no other.</param>
-    /// <param name="id">The upload's.</param>
-    public string StagedUpload(RepositoryName repository, UploadId id) =>
-        Path.Combine(Staged, $"upload-{id}-{Digest.Sha256(Encoding.UTF8.GetBytes(repository.ToString())).Hex[..16]}");
+    /// <summary>The name says all of the key: an upload's identity alone opens it for no other repository and no other user.</summary>
+    public string StagedUpload(UploadKey upload)
+    {
+        var whose = upload.User is null ? $"{upload.Repository}" : $"{upload.Repository}\n{upload.User}";
+        return Path.Combine(Staged, $"upload-{upload.Id}-{Digest.Sha256(Encoding.UTF8.GetBytes(whose)).Hex[..16]}");
+    }
 
     /// <summary>Whether a staged file can be gone on with; any other is of use only to the process that made it.</summary>
     public static bool CanBeGoneOnWith(string path) => Path.GetFileName(path).Contains('-', StringComparison.Ordinal);

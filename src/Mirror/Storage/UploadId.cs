@@ -1,9 +1,16 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
+using Mirror.Oci;
 
 namespace Mirror.Storage;
 
-/// <summary>Names an upload in progress. Nobody can guess one: whoever has it may go on with the upload.</summary>
+/// <summary>Which upload it is, and of what: who would go on with it has to say all of this.</summary>
+/// <param name="Repository">Where the blob is pushed to.</param>
+/// <param name="User">Who began it; null where nobody had logged in.</param>
+/// <param name="Id">Its identity.</param>
+public sealed record UploadKey(RepositoryName Repository, string? User, UploadId Id);
+
+/// <summary>Names an upload in progress. Nobody can guess one.</summary>
 public readonly record struct UploadId
 {
     private const int Length = 32;

@@ -16,7 +16,7 @@ public sealed class UsersTests : IDisposable
     public UsersTests()
     {
         _path = _folder.Combine("htpasswd");
-        _logins = new Logins(new UsersFile(_path, _log.CreateLogger<UsersFile>()), _time);
+        _logins = new Logins(new UsersFile(_path, _log.CreateLogger<UsersFile>()), new FailedLogins(_time), _time);
     }
 
     public void Dispose()
@@ -26,6 +26,9 @@ public sealed class UsersTests : IDisposable
         _folder.Dispose();
     }
 
+    private async Task<bool> IsRightAsync(string name, string password) =>
+        await _logins.CheckAsync(address: null, name, password) is LoginAnswer.Right;
+
     [Theory]
     [InlineData("secret")]
     [InlineData("pässwörd with blanks: and colons")]
@@ -34,11 +37,11 @@ public sealed class UsersTests : IDisposable
     {
         File.WriteAllText(_path, $"# people\n\nalice:{Bcrypt.Hash(password, Bcrypt.MinCost)}\r\n");
 
-        Assert.True(await _logins.CheckAsync("alice", password));
-        Assert.False(await _logins.CheckAsync("alice", password + "x"));
-        Assert.False(await _logins.CheckAsync("alice", password + "\0"));
-        Assert.False(await _logins.CheckAsync("bob", password));
-        Assert.False(await _logins.CheckAsync("", password));
+        Assert.True(await IsRightAsync("alice", password));
+        Assert.False(await IsRightAsync("alice", password + "x"));
+        Assert.False(await IsRightAsync("alice", password + "\0"));
+        Assert.False(await IsRightAsync("bob", password));
+        Assert.False(await IsRightAsync("", password));
     }
 
     [Fact]
@@ -55,15 +58,15 @@ public sealed class UsersTests : IDisposable
     public async Task A_file_that_changes_counts_at_once()
     {
         File.WriteAllText(_path, $"alice:{Bcrypt.Hash("old", Bcrypt.MinCost)}\n");
-        Assert.True(await _logins.CheckAsync("alice", "old"));
+        Assert.True(await IsRightAsync("alice", "old"));
 
         File.WriteAllText(_path, $"alice:{Bcrypt.Hash("new one", Bcrypt.MinCost)}\nbob:{Bcrypt.Hash("bob's", Bcrypt.MinCost)}\n");
-        Assert.False(await _logins.CheckAsync("alice", "old"));
-        Assert.True(await _logins.CheckAsync("alice", "new one"));
-        Assert.True(await _logins.CheckAsync("bob", "bob's"));
+        Assert.False(await IsRightAsync("alice", "old"));
+        Assert.True(await IsRightAsync("alice", "new one"));
+        Assert.True(await IsRightAsync("bob", "bob's"));
 
         File.Delete(_path);
-        Assert.False(await _logins.CheckAsync("bob", "bob's"));
+        Assert.False(await IsRightAsync("bob", "bob's"));
         Assert.Contains(_log.Lines, message => message.Contains("is gone", StringComparison.Ordinal));
     }
 
@@ -78,7 +81,7 @@ public sealed class UsersTests : IDisposable
     {
         File.WriteAllText(_path, line);
 
-        Assert.False(await _logins.CheckAsync("alice", "plain"));
+        Assert.False(await IsRightAsync("alice", "plain"));
 
         Assert.Contains(_log.Lines, message => message.Contains(fault, StringComparison.Ordinal));
     }

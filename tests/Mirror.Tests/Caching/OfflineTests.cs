@@ -120,9 +120,10 @@ public sealed class OfflineTests
         await using var scene = await Scene.StartAsync();
         scene.Upstream.Add(Other, scene.Image, Scene.Tag);
         var online = Offline(scene.Upstream) with { Offline = false, Username = "mirror", Password = new Secret("secret") };
-        await using var mirror = await MirrorHost.StartAsync([online], (http, _) => http.Request.Headers["X-User"] == "alice");
+        using var users = new TestUsers("alice");
+        await using var mirror = await MirrorHost.StartAsync([online], users.Naming("alice"));
         Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Scene.Repository}/manifests/{Scene.Tag}")).Status);
-        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/{Scene.Tag}", "X-User: alice")).Status);
+        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/{Scene.Tag}", TestUsers.HeaderOf("alice"))).Status);
         await mirror.RestartAsync([online with { Offline = true }]);
         scene.Upstream.ClearRequests();
         mirror.Time.Advance(TimeSpan.FromDays(100));
@@ -130,12 +131,12 @@ public sealed class OfflineTests
         for (var i = 0; i < 2; i++)
         {
             Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Scene.Repository}/manifests/{Scene.Tag}")).Status);
-            var hidden = await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/{Scene.Tag}");
+            var hidden = await RawHttp.GetAsync(mirror.Url, $"/v2/docker.io/{Other}/manifests/{Scene.Tag}");
             Assert.Equal(404, hidden.Status);
             Assert.Contains("NAME_UNKNOWN", hidden.Text, StringComparison.Ordinal);
         }
 
-        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/{Scene.Tag}", "X-User: alice")).Status);
+        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/{Scene.Tag}", TestUsers.HeaderOf("alice"))).Status);
         Assert.Empty(scene.Upstream.Requests);
     }
 

@@ -7,12 +7,13 @@ namespace Mirror.Tests.Caching;
 /// <summary>An upstream with a public and a private repository, and a mirror that may read both. A rule names alice.</summary>
 public abstract class ShareScene : IAsyncDisposable
 {
-    protected const string Alice = "X-User: alice";
+    protected static readonly string Alice = TestUsers.HeaderOf("alice");
     protected static readonly RepositoryName Public = Scene.Repository;
     protected static readonly RepositoryName Private = RepositoryName.Parse("team/app");
     protected static readonly TestImage Shown = TestImage.Create(layers: 1, layerSize: 1000, seed: 71);
     protected static readonly TestImage Hidden = TestImage.Create(layers: 1, layerSize: 300_000, seed: 72);
 
+    private readonly TestUsers _users = new("alice");
     private FakeRegistry? _upstream;
     private MirrorHost? _mirror;
 
@@ -24,6 +25,7 @@ public abstract class ShareScene : IAsyncDisposable
     {
         await Mirror.DisposeAsync();
         await Upstream.DisposeAsync();
+        _users.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -36,8 +38,7 @@ public abstract class ShareScene : IAsyncDisposable
         Upstream.Add(Public, Shown, Scene.Tag);
         Upstream.Add(Private, Hidden, Scene.Tag);
         Upstream.RequireTokens("mirror", "secret", tokens ?? new TokenOptions { Private = [Private] });
-        Mirror = await MirrorHost.StartAsync(
-            [change is null ? Registry : change(Registry)], (http, _) => http.Request.Headers["X-User"] == "alice");
+        Mirror = await MirrorHost.StartAsync([change is null ? Registry : change(Registry)], _users.Naming("alice"));
     }
 
     protected async Task PullHiddenAsAliceAsync()

@@ -25,7 +25,8 @@ public sealed partial class SampleTests : IDisposable
 
         Assert.Equal(embedded.Server.Listen, sample.Server.Listen);
         Assert.Equal(embedded.Storage, sample.Storage);
-        Assert.Equal(embedded.Access, sample.Access);
+        Assert.Equal((embedded.Access.Anonymous, embedded.Access.Users), (sample.Access.Anonymous, sample.Access.Users));
+        Assert.Empty(sample.Access.Rules);
         Assert.Equal(embedded.Observability, sample.Observability);
         Assert.Equal(embedded.Registries[0], sample.Registries[0]);
         Assert.DoesNotContain(sample.Registries.Skip(1), r => r.Default);
@@ -48,6 +49,7 @@ public sealed partial class SampleTests : IDisposable
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);
 
         var registries = Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Registries;
+        Assert.Single(((ConfigurationAnswer.Loaded)answer).Configuration.Access.Rules);
         Assert.Equal(["docker.io", "ghcr.io", "registry.example.com", "lab"], registries.Select(r => r.Name));
         Assert.Equal([("me", "token"), (null, null), ("mirror", "secret"), (null, null)], registries.Select(r => (r.Username, r.Password?.Reveal())));
     }
@@ -64,7 +66,7 @@ public sealed partial class SampleTests : IDisposable
         Assert.Empty(PathsIn(schema.RootElement, string.Empty).Except(used));
     }
 
-    /// <summary>The paths of all keys that a schema knows; <c>*</c> stands for an entry's name.</summary>
+    /// <summary>The paths of all keys that a schema knows; <c>*</c> stands for an entry's name or number.</summary>
     private static IEnumerable<string> PathsIn(JsonElement schema, string path)
     {
         if (schema.TryGetProperty("properties", out var properties))
@@ -72,11 +74,12 @@ public sealed partial class SampleTests : IDisposable
             return properties.EnumerateObject().SelectMany(p => PathsIn(p.Value, $"{path}{p.Name}.").Prepend(path + p.Name));
         }
 
-        return schema.TryGetProperty("additionalProperties", out var entry) ? PathsIn(entry, $"{path}*.") : [];
+        return schema.TryGetProperty("additionalProperties", out var entry) || schema.TryGetProperty("items", out entry) ? PathsIn(entry, $"{path}*.") : [];
     }
 
     private static IEnumerable<string> PathsIn(YamlNode node, JsonElement schema, string path) =>
-        node is not YamlMappingNode mapping ? []
+        node is YamlSequenceNode list ? list.Children.SelectMany(item => PathsIn(item, schema.TryGetProperty("items", out var items) ? items : schema, $"{path}*."))
+        : node is not YamlMappingNode mapping ? []
         : schema.TryGetProperty("properties", out var properties) ? mapping.Children.SelectMany(c =>
             PathsIn(c.Value, properties.GetProperty(c.Key.ToString()), $"{path}{c.Key}.").Prepend($"{path}{c.Key}"))
         : mapping.Children.SelectMany(c => PathsIn(c.Value, schema.GetProperty("additionalProperties"), $"{path}*."));
@@ -96,7 +99,7 @@ public sealed partial class SampleTests : IDisposable
         throw new DirectoryNotFoundException("The tests do not run in the repository.");
     }
 
-    /// <summary><c>  # key: value</c> or <c>  # key:</c>, alone on its line, which no prose is.</summary>
-    [GeneratedRegex(@"^(?<indent> *)# (?<option> *[A-Za-z0-9.-]+:(?: \S+| \[.*\])?)$", RegexOptions.Multiline, 1000)]
+    /// <summary><c>  # key: value</c> or <c>  # key:</c>, perhaps the first of a list's entry, alone on its line, which no prose is.</summary>
+    [GeneratedRegex(@"^(?<indent> *)# (?<option> *(?:- )?[A-Za-z0-9.-]+:(?: \S+| \[.*\])?)$", RegexOptions.Multiline, 1000)]
     private static partial Regex CommentedOption();
 }

@@ -42,12 +42,12 @@ public sealed class UploadTurnTests : IDisposable
             Assert.True(turn.IsOver);
         }
 
-        var again = _uploads.Find(Repository, found.Id, Client);
+        var again = _uploads.Find(found.Key, Client);
         Assert.NotNull(again);
         Assert.NotSame(found, again);
         Assert.False(found.TryRest(_time.GetUtcNow()));
         _uploads.Forget(found);
-        Assert.Same(again, _uploads.Find(Repository, found.Id, Client));
+        Assert.Same(again, _uploads.Find(found.Key, Client));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class UploadTurnTests : IDisposable
         (await upload.TakeTurnAsync(CancellationToken.None)).Dispose();
 
         Assert.False(upload.TryRest(unusedSince));
-        Assert.Same(upload, _uploads.Find(Repository, upload.Id, Client));
+        Assert.Same(upload, _uploads.Find(upload.Key, Client));
     }
 
     [Fact]
@@ -86,5 +86,5 @@ public sealed class UploadTurnTests : IDisposable
         }
     }
 
-    private Upload Begin() => _uploads.Begin(Repository, DigestAlgorithm.Sha256, Client)!;
+    private Upload Begin() => _uploads.Begin(Repository, DigestAlgorithm.Sha256, user: null, Client)!;
 }

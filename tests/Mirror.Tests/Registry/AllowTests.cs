@@ -59,11 +59,13 @@ public sealed class AllowTests
     public async Task Whom_a_rule_names_gets_no_more_than_what_is_allowed()
     {
         await using var upstream = await StartUpstreamAsync();
+        using var users = new TestUsers("alice");
         await using var mirror = await MirrorHost.StartAsync(
-            [Allowing(upstream, "library/**") with { Username = "mirror", Password = new Secret("secret") }], (_, _) => true);
+            [Allowing(upstream, "library/**") with { Username = "mirror", Password = new Secret("secret") }], users.Naming("alice"));
+        var alice = TestUsers.HeaderOf("alice");
 
-        Assert.Equal(404, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/1")).Status);
-        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Scene.Repository}/manifests/1")).Status);
+        Assert.Equal(404, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Other}/manifests/1", alice)).Status);
+        Assert.Equal(200, (await RawHttp.GetAsync(mirror.Url, $"/v2/{Scene.Repository}/manifests/1", alice)).Status);
     }
 
     private static async Task<FakeRegistry> StartUpstreamAsync()

@@ -50,7 +50,7 @@ public sealed class LimitTests
         await using var registry = await OwnRegistry.StartAsync();
         string[] Headers(int count, int size) => [.. Enumerable.Range(0, count).Select(i => $"X-{i}: {new string('x', size)}")];
 
-        var token = await RawHttp.GetAsync(registry.Mirror.Url, "/v2/", $"Authorization: Bearer {new string('x', 30 * 1024)}");
+        var token = await RawHttp.GetAsync(registry.Mirror.Url, "/v2/", $"X-Token: {new string('x', 30 * 1024)}");
         var tooLarge = await RawHttp.GetAsync(registry.Mirror.Url, "/v2/", Headers(2, 17 * 1024));
         var tooMany = await RawHttp.GetAsync(registry.Mirror.Url, "/v2/", Headers(100, 1));
 

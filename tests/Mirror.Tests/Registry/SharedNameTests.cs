@@ -123,12 +123,12 @@ public sealed class SharedNameTests : IAsyncLifetime
         await using var upstream = await FakeRegistry.StartAsync();
         upstream.Add(Official, Theirs, "1");
         upstream.RequireTokens("mirror", "secret", new TokenOptions { Private = [Official] });
+        using var users = new TestUsers("alice");
         await using var mirror = await MirrorHost.StartAsync(
-            [MirrorHost.Registry("docker.io", upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") }],
-            (http, _) => http.Request.Headers["X-User"] == "alice");
+            [MirrorHost.Registry("docker.io", upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") }], users.Naming("alice"));
         foreach (var path in Theirs.Blobs.Select(blob => $"blobs/{blob.Digest}").Prepend("manifests/1"))
         {
-            using var pulled = await mirror.GetAsync($"/v2/app/{path}", ("X-User", "alice"));
+            using var pulled = await mirror.GetAsync($"/v2/app/{path}", ("Authorization", TestUsers.HeaderOf("alice")["Authorization: ".Length..]));
             await pulled.Content.ReadAsByteArrayAsync();
             Assert.Equal(200, (int)pulled.StatusCode);
         }
