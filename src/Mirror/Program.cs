@@ -11,5 +11,6 @@ return await CommandLine.RunAsync(
         ImagesCommand.Create(),
         UsageCommand.Create(),
         RebuildCommand.Create(),
+        UserCommand.Create(),
     ],
     args);

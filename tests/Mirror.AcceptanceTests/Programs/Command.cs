@@ -12,8 +12,13 @@ internal sealed record Command(string Line, int ExitCode, string Output, string 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <exception cref="TimeoutException">It did not end within a minute; it was killed.</exception>
-    public static async Task<Command> RunAsync(
-        string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment)
+    public static Task<Command> RunAsync(
+        string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) =>
+        RunWithAsync("", program, arguments, environment);
+
+    /// <summary>The same with something on standard input.</summary>
+    public static async Task<Command> RunWithAsync(
+        string input, string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment)
     {
         using var process = new Process { StartInfo = new ProcessStartInfo(program, arguments) { UseShellExecute = false } };
         process.StartInfo.RedirectStandardInput = true;
@@ -25,9 +30,18 @@ internal sealed record Command(string Line, int ExitCode, string Output, string 
         }
 
         process.Start();
-        process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
+        try
+        {
+            await process.StandardInput.WriteAsync(input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended without reading it.
+        }
+
         var line = string.Join(' ', arguments.Prepend(program));
         using var timeout = new CancellationTokenSource(Limit, TimeProvider.System);
         try

@@ -66,6 +66,10 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
 
+    /// <summary>The same with something on standard input.</summary>
+    public static Task<Command> RunWithAsync(string input, params IReadOnlyList<string> arguments) =>
+        Command.RunWithAsync(input, Dotnet, [Program, .. arguments]);
+
     /// <summary>Starts another command with this mirror's configuration.</summary>
     public ChildProcess StartCommand(string name) => ChildProcess.Start(Dotnet, [Program, name, "-c", ConfigurationFile]);
 
