@@ -4,6 +4,7 @@ using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Caching;
 using Mirror.Configuration;
+using Mirror.Listening;
 using Mirror.Local;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
@@ -29,8 +30,14 @@ internal sealed class MirrorApplication : IAsyncDisposable
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
     /// <param name="namesReader">Whom rules name.</param>
+    /// <param name="encryption">Null where clients speak plain HTTP.</param>
     public MirrorApplication(
-        MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, NamesReader namesReader)
+        MirrorConfiguration configuration,
+        Store store,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        NamesReader namesReader,
+        Encryption? encryption)
     {
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         store.Metadata.Damage.Tell(trouble.Damaged);
@@ -57,11 +64,11 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new PushEndpoint(own, store.Metadata.Local, time),
             new ListingEndpoint(catalog),
             new SearchEndpoint(catalog),
-            configuration.Server.PublicUrl,
+            new PublicAddress(configuration.Server.PublicUrl),
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
-        _health = new HealthEndpoint(store.Metadata, trouble);
+        _health = new HealthEndpoint(store.Metadata, trouble, () => encryption?.FindTrouble());
     }
 
     /// <summary>Answers a request. The listener decides which API it is for, and nothing that the request says.</summary>
@@ -72,6 +79,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
             // Some load balancers ask for nothing but the root.
             "/" or "/healthz" => HealthEndpoint.HealthAsync(http),
             "/readyz" => _health.ReadyAsync(http),
+            // Before anything that has content or knows users.
+            _ when http.Features.Get<RefusedClient>() is { } refused => RegistryError.ClientCertificate.WriteAsync(http, refused.Why),
             _ => _registry.HandleAsync(http),
         };
 

@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Configuration;
+using Mirror.Listening;
 using Mirror.Storage;
 
 namespace Mirror;
@@ -24,13 +25,16 @@ public sealed partial class MirrorServer : IAsyncDisposable
     private readonly WebApplication _web;
     private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
+    private readonly Encryption? _encryption;
     private readonly Store _store;
 
-    private MirrorServer(WebApplication web, MirrorApplication application, AdministrationSocket? socket, Store store)
+    private MirrorServer(
+        WebApplication web, MirrorApplication application, AdministrationSocket? socket, Encryption? encryption, Store store)
     {
         _web = web;
         _application = application;
         _socket = socket;
+        _encryption = encryption;
         _store = store;
         _web.Run(_application.HandleAsync);
     }
@@ -49,6 +53,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
+    /// <exception cref="CertificateException">There is no certificate to show, or no key to it.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
     public static Task<MirrorServer> StartAsync(
@@ -59,7 +64,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     public static Task<MirrorServer> StartPrivatelyAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
         StartAsync(
-            configuration with { Server = configuration.Server with { Listen = [] } },
+            configuration with { Server = configuration.Server with { Listen = [], Tls = null } },
             loggers,
             time,
             namesReader: null,
@@ -78,6 +83,11 @@ public sealed partial class MirrorServer : IAsyncDisposable
         await _application.DisposeAsync();
         await _web.DisposeAsync();
         _socket?.Dispose();
+        if (_encryption is not null)
+        {
+            await _encryption.DisposeAsync();
+        }
+
         await _store.DisposeAsync();
     }
 
@@ -89,17 +99,26 @@ public sealed partial class MirrorServer : IAsyncDisposable
         Func<AdministrationSocket?> bind)
     {
         var store = Store.Open(configuration.Storage.Path, time);
+        Encryption? encryption = null;
         MirrorServer server;
         try
         {
+            encryption = configuration.Server.Tls is { } tls
+                ? new Encryption(tls, configuration.Server.Limits.Handshake, time, loggers.CreateLogger<Encryption>())
+                : null;
             var socket = bind();
             // Each loads much code before it can be, and neither needs the other.
-            var building = Task.Run(() => BuildWeb(configuration.Server, socket, loggers));
-            var application = new MirrorApplication(configuration, store, loggers, time, namesReader ?? ReadAccess.NobodyIsNamed);
-            server = new MirrorServer(await building, application, socket, store);
+            var building = Task.Run(() => BuildWeb(configuration.Server, socket, encryption, loggers));
+            var application = new MirrorApplication(configuration, store, loggers, time, namesReader ?? ReadAccess.NobodyIsNamed, encryption);
+            server = new MirrorServer(await building, application, socket, encryption, store);
         }
         catch
         {
+            if (encryption is not null)
+            {
+                await encryption.DisposeAsync();
+            }
+
             await store.DisposeAsync();
             throw;
         }
@@ -142,7 +161,8 @@ public sealed partial class MirrorServer : IAsyncDisposable
         }
     }
 
-    private static WebApplication BuildWeb(ServerOptions options, AdministrationSocket? socket, ILoggerFactory loggers)
+    private static WebApplication BuildWeb(
+        ServerOptions options, AdministrationSocket? socket, Encryption? encryption, ILoggerFactory loggers)
     {
         // An empty builder reads no files and watches no folders; the content root would otherwise be the working directory, which may be
         // anything, and large.
@@ -152,12 +172,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>();
         builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options));
-        socket?.AddTo(builder.WebHost, Configure);
-        return builder.Build();
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, encryption));
+        socket?.AddTo(builder.WebHost, SpeakPlainly);
+        var web = builder.Build();
+        Forwarding.AddTo(web, options.TrustedProxies);
+        return web;
     }
 
-    private static void Configure(KestrelServerOptions kestrel, ServerOptions options)
+    private static void Configure(KestrelServerOptions kestrel, ServerOptions options, Encryption? encryption)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestLineSize = options.Limits.RequestLine;
@@ -173,13 +195,19 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = null;
         // More than a block of a blob: the next one is read while the last one is sent.
         kestrel.Limits.MaxResponseBufferSize = 320 * 1024;
+        // Tokens are one header.
+        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = options.Limits.Headers;
+        // What a client may send before anybody has read it: at 50 ms to the client, a push has 80 MB/s then. A connection takes no more memory.
+        kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
+        kestrel.Limits.Http2.InitialStreamWindowSize = 2 * 1024 * 1024;
+        kestrel.Limits.Http2.MaxFrameSize = 64 * 1024;
         foreach (var address in options.Listen)
         {
-            address.AddTo(kestrel, Configure);
+            address.AddTo(kestrel, encryption is null ? SpeakPlainly : encryption.AddTo);
         }
     }
 
-    private static void Configure(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
+    private static void SpeakPlainly(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Commands such as `mirror images` will not reach this server: {Why}")]
     private static partial void LogNoSocket(ILogger logger, string why);

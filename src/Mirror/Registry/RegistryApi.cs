@@ -30,7 +30,7 @@ internal sealed partial class RegistryApi(
     PushEndpoint pushes,
     ListingEndpoint listings,
     SearchEndpoint search,
-    Uri? publicUrl,
+    PublicAddress address,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -80,7 +80,8 @@ internal sealed partial class RegistryApi(
         if (logger.IsEnabled(LogLevel.Debug))
         {
             var milliseconds = Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1);
-            LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, milliseconds);
+            LogRequest(
+                http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, http.Connection.RemoteIpAddress, milliseconds);
         }
     }
 
@@ -125,9 +126,9 @@ internal sealed partial class RegistryApi(
         }
 
         var entrance = Entrance.Of(http.Request, route);
-        if (publicUrl is not null && !doors.IsMeantByHost(entrance))
+        if (address.BeginningFor(http, isElsewhere: doors.IsMeantByHost(entrance)) is { Length: > 0 } beginning)
         {
-            RegistryHeaders.BeginWith(publicUrl, http.Response);
+            RegistryHeaders.BeginWith(beginning, http.Response);
         }
 
         return route switch
@@ -275,8 +276,8 @@ internal sealed partial class RegistryApi(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Milliseconds} ms")]
-    private partial void LogRequest(string method, string path, int status, double milliseconds);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} to {Client} in {Milliseconds} ms")]
+    private partial void LogRequest(string method, string path, int status, System.Net.IPAddress? client, double milliseconds);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store")]
     private partial void LogStoreFailed(Exception exception, string method, string path);

@@ -1,0 +1,163 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Mirror.Configuration;
+using Mirror.Registry;
+using Mirror.Testing;
+using IPNetwork = System.Net.IPNetwork;
+
+namespace Mirror.Tests.Listening;
+
+/// <summary>What is said of a client counts only from proxies that are trusted.</summary>
+public sealed class ForwardingTests
+{
+    private const string Uploads = "/v2/app/blobs/uploads/";
+
+    /// <summary>Proxies are at 127.0.0.1, and in 10.1.0.0/16.</summary>
+    [Theory]
+    [InlineData("127.0.0.1", "203.0.113.9", "203.0.113.9")]
+    [InlineData("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9")]
+    [InlineData("127.0.0.1", "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9")]
+    [InlineData("127.0.0.1", "2001:db8::7", "2001:db8::7")]
+    [InlineData("127.0.0.1", "[2001:db8::7]:443", "2001:db8::7")]
+    [InlineData("127.0.0.1", "::ffff:203.0.113.9", "203.0.113.9")]
+    [InlineData("127.0.0.1", "unknown", "127.0.0.1")]
+    [InlineData("127.0.0.1", "203.0.113.9, not an address", "127.0.0.1")]
+    [InlineData("127.0.0.2", "203.0.113.9", "127.0.0.2")]
+    [InlineData("127.0.0.2", "127.0.0.1", "127.0.0.2")]
+    public async Task The_client_is_the_last_address_that_is_no_trusted_proxys(string from, string forwarded, string client)
+    {
+        await using var host = await StartAsync(trusted: ["127.0.0.1/32", "10.1.0.0/16"]);
+
+        await host.AskAsync(from, "/v2/library/alpine/manifests/1", $"X-Forwarded-For: {forwarded}");
+
+        Assert.Equal(IPAddress.Parse(client), Assert.Single(host.Seen).Client);
+    }
+
+    [Fact]
+    public async Task Long_and_strange_headers_are_nobodys_trouble()
+    {
+        await using var host = await StartAsync(trusted: ["127.0.0.1/32"]);
+        string[] strange = [",,,", " ", new string('1', 20_000), string.Join(',', Enumerable.Repeat("127.0.0.1", 2000)), "[::", "1.2.3.4:99999999", "\"a\""];
+
+        foreach (var value in strange)
+        {
+            foreach (var name in (string[])["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "Forwarded"])
+            {
+                var answer = await host.AskAsync("127.0.0.1", Uploads, $"{name}: {value}");
+                Assert.True(answer.Status is 202 or 429, $"{answer.Status} for {name}: {value}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: mirror.example.com", "https://mirror.example.com/")]
+    [InlineData("127.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Prefix: /registry/", "https://host.lan:81/registry/")]
+    [InlineData("127.0.0.1", "X-Forwarded-Host: mirror.example.com:8443", "X-Forwarded-Prefix: /a/b", "http://mirror.example.com:8443/a/b/")]
+    [InlineData("127.0.0.1", "X-Forwarded-Host: a b/<c>", "X-Forwarded-Prefix: //evil.example", "http://host.lan:81/")]
+    [InlineData("127.0.0.1", "X-Forwarded-Host: user@evil.example", "X-Forwarded-Proto: java script", "http://host.lan:81/")]
+    [InlineData("127.0.0.2", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example", "http://host.lan:81/")]
+    [InlineData("127.0.0.2", "X-Forwarded-Prefix: /registry", "X-Forwarded-For: 203.0.113.9", "http://host.lan:81/")]
+    public async Task The_address_that_the_client_has_come_to_is_what_trusted_proxies_say(string from, string one, string two, string address)
+    {
+        await using var host = await StartAsync(trusted: ["127.0.0.1/32"]);
+
+        await host.AskAsync(from, "/v2/library/alpine/manifests/1", one, two);
+
+        Assert.Equal(new Uri(address), Assert.Single(host.Seen).Address);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", "/registry", "/registry")]
+    [InlineData("127.0.0.1", "/a/registry/", "/a/registry")]
+    [InlineData("127.0.0.1", "/", "")]
+    [InlineData("127.0.0.1", "//evil.example", "")]
+    [InlineData("127.0.0.1", "registry", "")]
+    [InlineData("127.0.0.1", "https://evil.example", "")]
+    [InlineData("127.0.0.2", "/registry", "")]
+    public async Task Answers_lead_on_behind_the_prefix_that_a_trusted_proxy_takes_away(string from, string prefix, string begin)
+    {
+        await using var host = await StartAsync(trusted: ["127.0.0.1/32"]);
+
+        var begun = await host.AskAsync(from, Uploads, $"X-Forwarded-Prefix: {prefix}");
+
+        Assert.StartsWith($"{begin}{Uploads}", begun.Head.Headers["Location"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_trusted_proxies_nobody_is_believed()
+    {
+        await using var host = await StartAsync(trusted: []);
+
+        await host.AskAsync("127.0.0.1", "/v2/library/alpine/manifests/1", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https");
+
+        Assert.Equal((IPAddress.Loopback, new Uri("http://host.lan:81/")), Assert.Single(host.Seen));
+    }
+
+    [Fact]
+    public async Task Who_says_no_host_has_come_to_the_address_that_is_listened_on()
+    {
+        await using var host = await StartAsync(trusted: []);
+
+        await RawHttp.SendAsync(host.Mirror.Url, "GET /v2/library/alpine/manifests/1 HTTP/1.1\r\nHost:\r\n\r\n");
+
+        Assert.Equal(host.Mirror.Url, Assert.Single(host.Seen).Address);
+    }
+
+    [Fact]
+    public async Task Clients_behind_a_proxy_have_uploads_each_of_its_own()
+    {
+        await using var host = await StartAsync(trusted: ["127.0.0.0/8"]);
+        for (var i = 0; i < global::Mirror.Local.Uploads.MaxPerClient; i++)
+        {
+            Assert.Equal(202, (await host.AskAsync("127.0.0.1", Uploads, "X-Forwarded-For: 203.0.113.9")).Status);
+        }
+
+        Assert.Equal(429, (await host.AskAsync("127.0.0.1", Uploads, "X-Forwarded-For: 203.0.113.9")).Status);
+        Assert.Equal(202, (await host.AskAsync("127.0.0.1", Uploads, "X-Forwarded-For: 203.0.113.10")).Status);
+    }
+
+    private static async Task<Host> StartAsync(string[] trusted)
+    {
+        var upstream = await FakeRegistry.StartAsync();
+        var host = new Host(upstream);
+        // Rules are asked about clients of what our credentials can read.
+        var registry = MirrorHost.Registry("docker.io", upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") };
+        host.Mirror = await MirrorHost.StartAsync(
+            [registry], (http, _) => host.See(http), server => server with { TrustedProxies = [.. trusted.Select(network => IPNetwork.Parse(network))] });
+        return host;
+    }
+
+    private sealed class Host(FakeRegistry upstream) : IAsyncDisposable
+    {
+        private static readonly PublicAddress PublicAddress = new(configured: null);
+
+        private readonly ConcurrentQueue<(IPAddress Client, Uri Address)> _seen = new();
+
+        public MirrorHost Mirror { get; set; } = null!;
+
+        /// <summary>Clients, as whoever decides about access sees them.</summary>
+        public IReadOnlyList<(IPAddress Client, Uri Address)> Seen => [.. _seen];
+
+        public bool See(HttpContext http)
+        {
+            _seen.Enqueue((http.Connection.RemoteIpAddress!, PublicAddress.BaseOf(http)));
+            return true;
+        }
+
+        public async Task<RawResponse> AskAsync(string from, string path, params string[] headers)
+        {
+            using var connection = await RawHttp.ConnectAsync(Mirror.Url, from: IPAddress.Parse(from));
+            var method = path == Uploads ? "POST" : "GET";
+            var lines = string.Concat(headers.Select(header => $"{header}\r\n"));
+            await connection.SendAsync($"{method} {path} HTTP/1.1\r\nHost: host.lan:81\r\nContent-Length: 0\r\n{lines}\r\n");
+            return await connection.ReadResponseAsync();
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Mirror.DisposeAsync();
+            await upstream.DisposeAsync();
+        }
+    }
+}
