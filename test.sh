@@ -12,7 +12,7 @@ esac
 
 # Real clients and a real registry to pull from: the program that is needed, and the Debian package that has it.
 tools=(docker-registry:docker-registry skopeo:skopeo podman:podman buildah:buildah runc:runc dockerd:docker.io docker:docker-cli
-  ctr:containerd htpasswd:apache2-utils strace:strace)
+  ctr:containerd htpasswd:apache2-utils strace:strace nginx:nginx apache2:apache2)
 
 missing_packages() {
   local tool

@@ -4,11 +4,11 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 missing=()
-for tool in dotnet docker-registry nginx; do
+for tool in dotnet docker-registry nginx h2load; do
   command -v "$tool" > /dev/null || PATH=$PATH:/usr/sbin command -v "$tool" > /dev/null || missing+=("$tool")
 done
 if (( ${#missing[@]} > 0 )); then
-  echo "bench: missing: ${missing[*]} (Debian's packages have these names; dotnet is the .NET 10 SDK)" >&2
+  echo "bench: missing: ${missing[*]} (Debian's packages have these names, but nghttp2-client for h2load; dotnet is the .NET 10 SDK)" >&2
   exit 1
 fi
 

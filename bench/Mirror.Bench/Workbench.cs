@@ -22,6 +22,8 @@ internal sealed class Workbench : IAsyncDisposable
     private readonly MirrorServer _startedMirror;
     private readonly RegistryServer _startedRegistry;
     private readonly Lists[] _lists;
+    private readonly Encrypted _encrypted;
+    private bool _isEncryptedThere;
     private string _large = "";
     private int _round;
 
@@ -42,6 +44,7 @@ internal sealed class Workbench : IAsyncDisposable
             new Lists(Path.Combine(_folder.FullName, "few"), _nginx.Address, tags: 100, repositories: 100),
             new Lists(Path.Combine(_folder.FullName, "many"), _nginx.Address, tags: 50_000, repositories: 5000),
         ];
+        _encrypted = new Encrypted(Path.Combine(_folder.FullName, "tls"), _nginx.Address, _mirror, _registry);
     }
 
     public string ManifestByDigest { get; }
@@ -98,6 +101,45 @@ internal sealed class Workbench : IAsyncDisposable
             cpu = peer.CpuSeconds() - cpu;
             _report.Add(new Row(name, "req/s", "0", LessIsBetter: false, goal), peer.Name, answers / seconds);
             _report.Add(new Row(name, "CPU µs/req", "0.0", LessIsBetter: true), peer.Name, cpu / answers * 1e6);
+        }
+    }
+
+    public void MeasureEncryptedBlobs(int clients, int times) => MeasureEncrypted((row, http, peer, server, working) =>
+    {
+        var cpu = working.Sum(each => each.CpuSeconds());
+        var (_, seconds, bytes) = TlsClient.Ask(server.Address, Content.BlobPath(_large), http == "HTTP/2", clients, times, _stopping);
+        cpu = working.Sum(each => each.CpuSeconds()) - cpu;
+        var name = $"warm blob over TLS, {http}, {clients} client{(clients == 1 ? "" : "s")}{row}";
+        _report.Add(new Row(name, "MB/s", "0", LessIsBetter: false), peer, bytes / 1e6 / seconds);
+        _report.Add(new Row(name, "CPU s/GB", "0.00", LessIsBetter: true), peer, cpu / (bytes / 1e9));
+    });
+
+    public void MeasureEncryptedRequests() => MeasureEncrypted((row, http, peer, server, working) =>
+    {
+        var cpu = working.Sum(each => each.CpuSeconds());
+        var (answers, seconds, _) = TlsClient.Ask(
+            server.Address, Content.ManifestPath(Content.Tag), http == "HTTP/2", Connections, TimeSpan.FromSeconds(_arguments.Quick ? 1 : 3), _stopping);
+        cpu = working.Sum(each => each.CpuSeconds()) - cpu;
+        var name = $"GET manifest by tag over TLS, {http}{row}";
+        _report.Add(new Row(name, "req/s", "0", LessIsBetter: false), peer, answers / seconds);
+        _report.Add(new Row(name, "CPU µs/req", "0.0", LessIsBetter: true), peer, cpu / answers * 1e6);
+    });
+
+    private void MeasureEncrypted(Action<string, string, string, Server, Server[]> measure)
+    {
+        // They are there when they are first looked at.
+        if (!_isEncryptedThere)
+        {
+            _encrypted.Start([Content.BlobPath(_large), Content.ManifestPath(Content.Tag)], _stopping);
+            _isEncryptedThere = true;
+        }
+
+        foreach (var http in (string[])["HTTP/1.1", "HTTP/2"])
+        {
+            foreach (var (row, peer, server, working) in Rotated([.. _encrypted.Peers]))
+            {
+                measure(row, http, peer, server, working);
+            }
         }
     }
 
@@ -247,6 +289,8 @@ internal sealed class Workbench : IAsyncDisposable
         {
             list.Dispose();
         }
+
+        _encrypted.Dispose();
 
         _folder.Delete(recursive: true);
         return ValueTask.CompletedTask;

@@ -4,6 +4,7 @@ using Mirror.Access;
 using Mirror.Administration;
 using Mirror.Caching;
 using Mirror.Configuration;
+using Mirror.Listening;
 using Mirror.Local;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
@@ -29,7 +30,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
     /// <param name="store">Open as long as this is used.</param>
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
-    public MirrorApplication(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time)
+    /// <param name="encryption">Null where clients speak plain HTTP.</param>
+    public MirrorApplication(MirrorConfiguration configuration, Store store, ILoggerFactory loggers, TimeProvider time, Encryption? encryption)
     {
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         store.Metadata.Damage.Tell(trouble.Damaged);
@@ -40,6 +42,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
+        var address = new PublicAddress(configuration.Server.PublicUrl);
         var audit = new AuditLog(loggers.CreateLogger<AuditLog>());
         var permissions = new Permissions(configuration.Access);
         _logins = configuration.Access.Users is { } users
@@ -54,7 +57,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             visitors,
             permissions,
             access,
-            new Challenges(http => new Uri($"{http.Request.Scheme}://{http.Request.Host}/token"), "mirror", audit),
+            new Challenges(http => new Uri(address.BaseOf(http), "token"), "mirror", audit),
             audit,
             _cache,
             store,
@@ -65,11 +68,11 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new PushEndpoint(own, store.Metadata.Local, time),
             new ListingEndpoint(catalog),
             new SearchEndpoint(catalog),
-            configuration.Server.PublicUrl,
+            address,
             time,
             loggers.CreateLogger<RegistryApi>());
         _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
-        _health = new HealthEndpoint(store.Metadata, trouble);
+        _health = new HealthEndpoint(store.Metadata, trouble, () => encryption?.FindTrouble());
     }
 
     /// <summary>Answers a request. The listener decides which API it is for, and nothing that the request says.</summary>
@@ -80,6 +83,8 @@ internal sealed class MirrorApplication : IAsyncDisposable
             // Some load balancers ask for nothing but the root.
             "/" or "/healthz" => HealthEndpoint.HealthAsync(http),
             "/readyz" => _health.ReadyAsync(http),
+            // Before anything that has content or knows users.
+            _ when http.Features.Get<RefusedClient>() is { } refused => RegistryError.ClientCertificate.WriteAsync(http, refused.Why),
             _ => _registry.HandleAsync(http),
         };
 

@@ -10,6 +10,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Mirror.Administration;
 using Mirror.Configuration;
+using Mirror.Listening;
 using Mirror.Storage;
 
 namespace Mirror;
@@ -23,13 +24,16 @@ public sealed partial class MirrorServer : IAsyncDisposable
     private readonly WebApplication _web;
     private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
+    private readonly Encryption? _encryption;
     private readonly Store _store;
 
-    private MirrorServer(WebApplication web, MirrorApplication application, AdministrationSocket? socket, Store store)
+    private MirrorServer(
+        WebApplication web, MirrorApplication application, AdministrationSocket? socket, Encryption? encryption, Store store)
     {
         _web = web;
         _application = application;
         _socket = socket;
+        _encryption = encryption;
         _store = store;
         _web.Run(_application.HandleAsync);
     }
@@ -47,6 +51,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
+    /// <exception cref="CertificateException">There is no certificate to show, or no key to it.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
     public static Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
@@ -56,7 +61,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     public static Task<MirrorServer> StartPrivatelyAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
         StartAsync(
-            configuration with { Server = configuration.Server with { Listen = [] } },
+            configuration with { Server = configuration.Server with { Listen = [], Tls = null } },
             loggers,
             time,
             () => GetSocket(configuration.Storage.Path));
@@ -74,6 +79,11 @@ public sealed partial class MirrorServer : IAsyncDisposable
         await _application.DisposeAsync();
         await _web.DisposeAsync();
         _socket?.Dispose();
+        if (_encryption is not null)
+        {
+            await _encryption.DisposeAsync();
+        }
+
         await _store.DisposeAsync();
     }
 
@@ -81,17 +91,26 @@ public sealed partial class MirrorServer : IAsyncDisposable
         MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time, Func<AdministrationSocket?> bind)
     {
         var store = Store.Open(configuration.Storage.Path, time);
+        Encryption? encryption = null;
         MirrorServer server;
         try
         {
+            encryption = configuration.Server.Tls is { } tls
+                ? new Encryption(tls, configuration.Server.Limits.Handshake, time, loggers.CreateLogger<Encryption>())
+                : null;
             var socket = bind();
             // Each loads much code before it can be, and neither needs the other.
-            var building = Task.Run(() => BuildWeb(configuration.Server, socket, loggers));
-            var application = new MirrorApplication(configuration, store, loggers, time);
-            server = new MirrorServer(await building, application, socket, store);
+            var building = Task.Run(() => BuildWeb(configuration.Server, socket, encryption, loggers));
+            var application = new MirrorApplication(configuration, store, loggers, time, encryption);
+            server = new MirrorServer(await building, application, socket, encryption, store);
         }
         catch
         {
+            if (encryption is not null)
+            {
+                await encryption.DisposeAsync();
+            }
+
             await store.DisposeAsync();
             throw;
         }
@@ -134,7 +153,8 @@ public sealed partial class MirrorServer : IAsyncDisposable
         }
     }
 
-    private static WebApplication BuildWeb(ServerOptions options, AdministrationSocket? socket, ILoggerFactory loggers)
+    private static WebApplication BuildWeb(
+        ServerOptions options, AdministrationSocket? socket, Encryption? encryption, ILoggerFactory loggers)
     {
         // An empty builder reads no files and watches no folders; the content root would otherwise be the working directory, which may be
         // anything, and large.
@@ -144,12 +164,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>();
         builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options));
-        socket?.AddTo(builder.WebHost, Configure);
-        return builder.Build();
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, encryption));
+        socket?.AddTo(builder.WebHost, SpeakPlainly);
+        var web = builder.Build();
+        Forwarding.AddTo(web, options.TrustedProxies);
+        return web;
     }
 
-    private static void Configure(KestrelServerOptions kestrel, ServerOptions options)
+    private static void Configure(KestrelServerOptions kestrel, ServerOptions options, Encryption? encryption)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestLineSize = options.Limits.RequestLine;
@@ -165,13 +187,19 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = null;
         // More than a block of a blob: the next one is read while the last one is sent.
         kestrel.Limits.MaxResponseBufferSize = 320 * 1024;
+        // Tokens are one header.
+        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = options.Limits.Headers;
+        // What a client may send before anybody has read it: at 50 ms to the client, a push has 80 MB/s then. A connection takes no more memory.
+        kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
+        kestrel.Limits.Http2.InitialStreamWindowSize = 2 * 1024 * 1024;
+        kestrel.Limits.Http2.MaxFrameSize = 64 * 1024;
         foreach (var address in options.Listen)
         {
-            address.AddTo(kestrel, Configure);
+            address.AddTo(kestrel, encryption is null ? SpeakPlainly : encryption.AddTo);
         }
     }
 
-    private static void Configure(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
+    private static void SpeakPlainly(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Commands such as `mirror images` will not reach this server: {Why}")]
     private static partial void LogNoSocket(ILogger logger, string why);

@@ -22,25 +22,12 @@ internal static class ClientsPage
 
     private static List<string> Block(string section, string introduction, string mirror)
     {
-        var lines = File.ReadLines(Page())
+        var lines = File.ReadLines(ProjectFile.Locate("docs", "clients.md"))
             .SkipWhile(line => line != $"## {section}").Skip(1).TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal))
             .SkipWhile(line => !line.EndsWith(introduction, StringComparison.OrdinalIgnoreCase))
             .SkipWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).Skip(1)
             .TakeWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).ToList();
         Assert.Contains(lines, line => line.Contains(PrintedMirror, StringComparison.Ordinal));
         return lines.ConvertAll(line => line.Replace(PrintedMirror, mirror, StringComparison.Ordinal));
-    }
-
-    private static string Page()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Mirror.slnx")))
-            {
-                return Path.Combine(folder.FullName, "docs", "clients.md");
-            }
-        }
-
-        throw new DirectoryNotFoundException("The tests do not run in the repository.");
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class ArchitectureTests
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Administration"] = ["Access", "Caching", "Oci.Remote", "Registry", "Storage"],
+        ["Listening"] = ["Configuration", "Configuration.Reading"],
         ["Upkeep"] = ["Local", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
@@ -21,6 +22,9 @@ internal abstract partial class Server(string name, string folder) : IDisposable
     public IPEndPoint Address { get; } = FreePort();
 
     protected abstract string Program { get; }
+
+    /// <summary>Whether it speaks HTTPS.</summary>
+    protected virtual bool SpeaksTls => false;
 
     protected abstract string[] Arguments { get; }
 
@@ -150,14 +154,24 @@ internal abstract partial class Server(string name, string folder) : IDisposable
         try
         {
             socket.Connect(Address);
-            socket.Send("GET /v2/ HTTP/1.1\r\nHost: bench\r\n\r\n"u8);
+            using var plain = new NetworkStream(socket);
+            using Stream stream = SpeaksTls ? Encrypt(plain) : plain;
+            stream.Write("GET /v2/ HTTP/1.1\r\nHost: bench\r\n\r\n"u8);
             var answer = new byte[64];
-            return socket.Receive(answer) > 12 && answer.AsSpan().StartsWith("HTTP/1.1 200"u8);
+            return stream.ReadAtLeast(answer, 13, throwOnEndOfStream: false) > 12 && answer.AsSpan().StartsWith("HTTP/1.1 200"u8);
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or IOException)
         {
             return false;
         }
+    }
+
+    /// <summary>Its certificate is its own: whom it is from is not what is measured.</summary>
+    private static SslStream Encrypt(Stream plain)
+    {
+        var ssl = new SslStream(plain, leaveInnerStreamOpen: false, (_, certificate, _, _) => certificate is not null);
+        ssl.AuthenticateAsClient("127.0.0.1");
+        return ssl;
     }
 
     /// <summary>The process and its children.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Mirror.Configuration;
+using Mirror.Listening;
 using Mirror.Observability;
 using Mirror.Storage;
 
@@ -68,6 +69,11 @@ public static partial class ServeCommand
         {
             await errors.WriteLineAsync($"mirror: {e.Message} (storage.path, or MIRROR_STORAGE__PATH)");
             return ExitCode.Failed;
+        }
+        catch (CertificateException e)
+        {
+            await errors.WriteLineAsync($"mirror: {e.Message} (server.tls)");
+            return ExitCode.Misused;
         }
         catch (Exception e) when (e is IOException or SocketException)
         {

@@ -15,6 +15,9 @@ public sealed record ServerLimits
     /// <summary>From the first byte of a request to the end of its headers, which go into a few packets.</summary>
     public TimeSpan HeadersTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>From a connection to the end of TLS's handshake; the first byte of it may take as long once more.</summary>
+    public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// Without a request on a connection. Longer than clients keep one (90 seconds, if written in Go), and than load balancers do: who sends a request
     /// while this side closes does not know whether it was heard.

@@ -7,7 +7,7 @@ namespace Mirror.Observability;
 /// <c>/healthz</c>: the process answers. <c>/readyz</c>: it can be pulled from, and what its store can not do. Upstreams play no part: a mirror whose
 /// upstream is down is at its most useful. Nor does trouble with the store: pulls go on without it, and would fail if clients were led elsewhere.
 /// </summary>
-internal sealed class HealthEndpoint(Metadata metadata, StoreTrouble trouble)
+internal sealed class HealthEndpoint(Metadata metadata, StoreTrouble trouble, Func<string?> findCertificateTrouble)
 {
     public static Task HealthAsync(HttpContext http) => WriteAsync(http, "ok\n");
 
@@ -23,7 +23,8 @@ internal sealed class HealthEndpoint(Metadata metadata, StoreTrouble trouble)
         }
 
         var lines = trouble.Describe();
-        return WriteAsync(http, lines.Count == 0 ? "store: ok\n" : string.Concat(lines.Select(line => $"store: {line}\n")));
+        var store = lines.Count == 0 ? "store: ok\n" : string.Concat(lines.Select(line => $"store: {line}\n"));
+        return WriteAsync(http, findCertificateTrouble() is { } certificate ? $"{store}tls: {certificate}\n" : store);
     }
 
     private static Task WriteAsync(HttpContext http, string text)

@@ -33,7 +33,7 @@ internal sealed partial class RegistryApi(
     PushEndpoint pushes,
     ListingEndpoint listings,
     SearchEndpoint search,
-    Uri? publicUrl,
+    PublicAddress address,
     TimeProvider time,
     ILogger<RegistryApi> logger)
 {
@@ -83,7 +83,8 @@ internal sealed partial class RegistryApi(
         if (logger.IsEnabled(LogLevel.Debug))
         {
             var milliseconds = Math.Round(time.GetElapsedTime(started).TotalMilliseconds, 1);
-            LogRequest(http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, milliseconds);
+            LogRequest(
+                http.Request.Method, http.Request.Path.ToUriComponent(), http.Response.StatusCode, http.Connection.RemoteIpAddress, milliseconds);
         }
     }
 
@@ -133,9 +134,9 @@ internal sealed partial class RegistryApi(
         }
 
         var call = new Call(http, Entrance.Of(http.Request, route), visitor);
-        if (publicUrl is not null && !doors.IsMeantByHost(call.Entrance))
+        if (address.BeginningFor(http, isElsewhere: doors.IsMeantByHost(call.Entrance)) is { Length: > 0 } beginning)
         {
-            RegistryHeaders.BeginWith(publicUrl, http.Response);
+            RegistryHeaders.BeginWith(beginning, http.Response);
         }
 
         await (route switch
@@ -370,8 +371,8 @@ internal sealed partial class RegistryApi(
     /// <param name="Visitor">Who sent it.</param>
     private sealed record Call(HttpContext Http, Entrance Entrance, Visitor Visitor);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} in {Milliseconds} ms")]
-    private partial void LogRequest(string method, string path, int status, double milliseconds);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} to {Client} in {Milliseconds} ms")]
+    private partial void LogRequest(string method, string path, int status, System.Net.IPAddress? client, double milliseconds);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store")]
     private partial void LogStoreFailed(Exception exception, string method, string path);

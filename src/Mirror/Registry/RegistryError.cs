@@ -30,6 +30,7 @@ public sealed record RegistryError(string Code, int Status, string Message)
     public static readonly RegistryError TooManyTags = new("TAG_INVALID", 414, "too many tags");
     public static readonly RegistryError ManifestBlobUnknown = new("MANIFEST_BLOB_UNKNOWN", 400, "manifest references a manifest or blob unknown to registry");
     public static readonly RegistryError Unauthorized = new("UNAUTHORIZED", 401, "authentication required");
+    public static readonly RegistryError ClientCertificate = new("DENIED", 400, "the client certificate is not accepted");
     public static readonly RegistryError Denied = new("DENIED", 403, "requested access to the resource is denied");
     public static readonly RegistryError Unsupported = new("UNSUPPORTED", 405, "the operation is unsupported");
     public static readonly RegistryError RequestInvalid = new("SIZE_INVALID", 400, "the request's body does not end as it has to");

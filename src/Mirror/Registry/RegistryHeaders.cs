@@ -16,18 +16,17 @@ internal static class RegistryHeaders
         return Task.CompletedTask;
     });
 
-    /// <summary>Has an answer lead on to the address that clients know Mirror by, and not to a path at the one that they have come to.</summary>
-    public static void BeginWith(Uri publicUrl, HttpResponse response) => response.OnStarting(() =>
+    /// <summary>Has an answer lead on to paths as clients see them: at another address, or behind a prefix that a proxy has taken away.</summary>
+    public static void BeginWith(string beginning, HttpResponse response) => response.OnStarting(() =>
     {
-        var url = publicUrl.AbsoluteUri.TrimEnd('/');
         if (response.Headers.Location.ToString() is ['/', ..] location)
         {
-            response.Headers.Location = $"{url}{location}";
+            response.Headers.Location = $"{beginning}{location}";
         }
 
         if (response.Headers.Link.ToString() is ['<', '/', ..] link)
         {
-            response.Headers.Link = $"<{url}{link[1..]}";
+            response.Headers.Link = $"<{beginning}{link[1..]}";
         }
 
         return Task.CompletedTask;

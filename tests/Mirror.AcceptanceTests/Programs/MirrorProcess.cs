@@ -18,11 +18,12 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private readonly string _level;
     private readonly string? _dataPath;
     private readonly string? _trace;
+    private string _server;
     private ChildProcess? _process;
     private int _port;
 
-    private MirrorProcess(string registries, string level, string? dataPath, string? trace) =>
-        (_registries, _level, _dataPath, _trace) = (registries, level, dataPath, trace);
+    private MirrorProcess(string registries, string level, string? dataPath, string? trace, string server = "") =>
+        (_registries, _level, _dataPath, _trace, _server) = (registries, level, dataPath, trace, server);
 
     public Uri Url => new($"http://{Host}");
 
@@ -60,8 +61,10 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 
     /// <summary>A mirror without upstreams: every name is its own, to be pushed to.</summary>
     /// <param name="trace">Gets a list of its system calls that are about files and connections; null for none.</param>
-    public static Task<MirrorProcess> StartAloneAsync(string? trace = null) =>
-        StartedAsync(new MirrorProcess("", "info", dataPath: null, trace));
+    /// <param name="server">What its configuration says of how it is reached, beside where it listens: <c>, key: value</c>.</param>
+    /// <param name="level">Of the log.</param>
+    public static Task<MirrorProcess> StartAloneAsync(string? trace = null, string server = "", string level = "info") =>
+        StartedAsync(new MirrorProcess("", level, dataPath: null, trace, server));
 
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
@@ -77,7 +80,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     public async Task StartAsync()
     {
         await File.WriteAllTextAsync(ConfigurationFile, $$"""
-            server: { listen: 127.0.0.1:{{_port}} }
+            server: { listen: 127.0.0.1:{{_port}}{{_server}} }
             storage: { path: {{DataPath}} }
             registries: { {{_registries}} }
             access: { anonymous: [pull, push, delete] }
@@ -91,6 +94,15 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         using var http = new HttpClient();
         using var ready = await http.GetAsync(new Uri(Url, "/readyz"));
         ready.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Starts again, at the same port, with another configuration of how it is reached.</summary>
+    public async Task RestartAsync(string server)
+    {
+        _server = server;
+        Terminate();
+        await ExitedAsync();
+        await StartAsync();
     }
 
     /// <summary>Waits until it has printed this, whether it is ready or not.</summary>

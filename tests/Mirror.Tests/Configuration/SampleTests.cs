@@ -44,6 +44,11 @@ public sealed partial class SampleTests : IDisposable
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/lab-ca.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.key"), key.ExportPkcs8PrivateKeyPem());
+        foreach (var (name, like) in new[] { ("domain.crt", "mirror.pem"), ("domain.key", "mirror.key"), ("clients-ca.crt", "lab-ca.pem") })
+        {
+            File.Copy(Path.Combine(_folder.FullName, "certs", like), Path.Combine(_folder.FullName, "certs", name));
+        }
+
         var environment = new Dictionary<string, string> { ["HUB_USER"] = "me", ["HUB_TOKEN"] = "token" };
 
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);

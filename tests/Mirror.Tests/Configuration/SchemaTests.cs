@@ -20,7 +20,10 @@ public sealed class SchemaTests : IDisposable
         Assert.Equal("https://json-schema.org/draft/2020-12/schema", _schema.RootElement.GetProperty("$schema").GetString());
         Assert.Equal(["server", "storage", "local", "registries", "access", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
-            ["listen", "publicUrl"], Properties.GetProperty("server").GetProperty("properties").EnumerateObject().Select(p => p.Name));
+            ["listen", "publicUrl", "trustedProxies", "tls"], Properties.GetProperty("server").GetProperty("properties").EnumerateObject().Select(p => p.Name));
+        Assert.Equal(
+            ["certificate", "key", "clientCa", "requireClientCertificate"],
+            Properties.GetProperty("server").GetProperty("properties").GetProperty("tls").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
                 "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",

@@ -10,6 +10,8 @@ public sealed class ShowTests
         # mirror.yml
         server:
           listen: ["*:80", 127.0.0.1:81]  # from MIRROR_SERVER__LISTEN
+          tls:
+            requireClientCertificate: false
         storage:
           path: "/srv/my data"
         registries:

@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
+using Mirror.Configuration.Reading;
+
+namespace Mirror.Configuration;
+
+/// <summary>What a server shows to clients.</summary>
+/// <param name="Leaf">Its own certificate, with the key.</param>
+/// <param name="Chain">All that its file has: authorities between it and a root among them.</param>
+public sealed record ServerCertificate(X509Certificate2 Leaf, X509Certificate2Collection Chain)
+{
+    private const string OtherKey = "is not the key of the first certificate in the certificate's file, or can not be read";
+
+    private DateTimeOffset From => new(Leaf.NotBefore);
+
+    private DateTimeOffset Until => new(Leaf.NotAfter);
+
+    /// <summary>What two files hold together.</summary>
+    /// <param name="certificate">The text of the one.</param>
+    /// <param name="key">The text of the other.</param>
+    internal static Parsed<ServerCertificate> Parse(string certificate, string key)
+    {
+        var certificates = Pem.ParseCertificates(certificate);
+        var secret = Pem.ParseKey(key);
+        return certificates.Fault is not null ? Parsed.Wrong<ServerCertificate>($"the certificate's file {certificates.Fault}")
+            : secret.Fault is not null ? Parsed.Wrong<ServerCertificate>($"the key's file {secret.Fault}")
+            : Of(certificates.Value, secret.Value) is var pair && pair.Fault is not null ? Parsed.Wrong<ServerCertificate>($"what the key's file holds {pair.Fault}")
+            : pair;
+    }
+
+    internal static Parsed<ServerCertificate> Of(X509Certificate2Collection certificates, Secret key) =>
+        Pem.FindPair(certificates[0].ExportCertificatePem(), key) is { } leaf
+            ? Parsed.Right(new ServerCertificate(leaf, certificates))
+            : Parsed.Wrong<ServerCertificate>(OtherKey);
+
+    /// <summary>Why it is of no use at a time; null where it is.</summary>
+    public string? FindFault(DateTimeOffset now) =>
+        now < From ? $"is not valid before {Write(From)}: look at the clock of this machine, or write another"
+        : now >= Until ? $"has expired; it was valid until {Write(Until)}: write a new one"
+        : null;
+
+    private static string Write(DateTimeOffset time) => time.ToUniversalTime().ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
+}
