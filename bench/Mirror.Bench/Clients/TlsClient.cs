@@ -9,17 +9,20 @@ namespace Mirror.Bench.Clients;
 internal static partial class TlsClient
 {
     /// <summary>Asks a number of times with each of some connections, one question at a time.</summary>
-    public static (long Answers, double Seconds, long Bytes) Ask(IPEndPoint server, string path, bool http2, int connections, int times, CancellationToken stopping) =>
+    public static (long Answers, double Seconds, long Bytes) Ask(
+        IPEndPoint server, string path, bool http2, int connections, int times, CancellationToken stopping) =>
         Run(server, path, http2, stopping, "-c", $"{connections}", "-n", $"{connections * times}");
 
     /// <summary>Asks for so long, with so many questions under way: over few connections where one can have several.</summary>
-    public static (long Answers, double Seconds, long Bytes) Ask(IPEndPoint server, string path, bool http2, int atOnce, TimeSpan duration, CancellationToken stopping)
+    public static (long Answers, double Seconds, long Bytes) Ask(
+        IPEndPoint server, string path, bool http2, int atOnce, TimeSpan duration, CancellationToken stopping)
     {
         var connections = http2 ? Math.Max(1, atOnce / 8) : atOnce;
         return Run(server, path, http2, stopping, "-c", $"{connections}", "-m", $"{atOnce / connections}", "-D", $"{duration.TotalSeconds}");
     }
 
-    private static (long Answers, double Seconds, long Bytes) Run(IPEndPoint server, string path, bool http2, CancellationToken stopping, params string[] options)
+    private static (long Answers, double Seconds, long Bytes) Run(
+        IPEndPoint server, string path, bool http2, CancellationToken stopping, params string[] options)
     {
         string[] version = http2 ? [] : ["--h1"];
         var info = new ProcessStartInfo("h2load", [.. version, .. options, "-t", "1", "-H", $"Accept: {Image.ManifestType}", $"https://{server}{path}"])

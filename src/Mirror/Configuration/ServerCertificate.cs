@@ -22,10 +22,13 @@ public sealed record ServerCertificate(X509Certificate2 Leaf, X509Certificate2Co
     {
         var certificates = Pem.ParseCertificates(certificate);
         var secret = Pem.ParseKey(key);
-        return certificates.Fault is not null ? Parsed.Wrong<ServerCertificate>($"the certificate's file {certificates.Fault}")
-            : secret.Fault is not null ? Parsed.Wrong<ServerCertificate>($"the key's file {secret.Fault}")
-            : Of(certificates.Value, secret.Value) is var pair && pair.Fault is not null ? Parsed.Wrong<ServerCertificate>($"what the key's file holds {pair.Fault}")
-            : pair;
+        if ((certificates.Fault ?? secret.Fault) is { } fault)
+        {
+            return Parsed.Wrong<ServerCertificate>($"{(certificates.Fault is null ? "the key's" : "the certificate's")} file {fault}");
+        }
+
+        var pair = Of(certificates.Value, secret.Value);
+        return pair.Fault is null ? pair : Parsed.Wrong<ServerCertificate>($"what the key's file holds {pair.Fault}");
     }
 
     internal static Parsed<ServerCertificate> Of(X509Certificate2Collection certificates, Secret key) =>

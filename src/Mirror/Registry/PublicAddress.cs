@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mirror.Registry;
 
-/// <summary>The address by which a client knows this registry: the configured one, or else what the client's request says, as trusted proxies have it.</summary>
+/// <summary>
+/// The address by which a client knows this registry: the configured one, or else what the client's request says, as trusted proxies have it.
+/// </summary>
 /// <param name="configured">Null where there is none.</param>
 internal sealed class PublicAddress(Uri? configured)
 {
@@ -23,7 +25,9 @@ internal sealed class PublicAddress(Uri? configured)
             : new Uri($"{scheme}://{EndPointOf(http.Connection)}{path}");
     }
 
-    /// <summary>What stands before a path of ours where an answer leads on to it: nothing, the prefix that a proxy takes away, or the configured address.</summary>
+    /// <summary>
+    /// What stands before a path of ours where an answer leads on to it: nothing, the prefix that a proxy takes away, or the configured address.
+    /// </summary>
     /// <param name="http">Whose answer it is.</param>
     /// <param name="isElsewhere">Whether the path would mean something else at the configured address.</param>
     public string BeginningFor(HttpContext http, bool isElsewhere) =>

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Mirror.Configuration;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Listening;
@@ -33,6 +35,33 @@ public sealed class ClientCertificateTests
         using var client = scene.Client(Version.Parse(version), certificate);
 
         Assert.Equal("{}", await client.GetStringAsync("/v2/"));
+    }
+
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task Whoever_decides_about_access_sees_the_certificate_that_counts_or_none(string version)
+    {
+        await using var upstream = await FakeRegistry.StartAsync();
+        var seen = new ConcurrentQueue<string?>();
+        await using var scene = await TlsScene.StartAsync(
+            clientCa: _clients,
+            // Rules are asked about clients of what our credentials can read.
+            registries: [MirrorHost.Registry("docker.io", upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") }],
+            namesReader: (http, _) =>
+            {
+                seen.Enqueue(http.Connection.ClientCertificate?.Subject);
+                return true;
+            });
+        using var certificate = _clients.Issue("alice", use: TestAuthority.ClientUse);
+        using var selfSigned = SelfSigned();
+        foreach (var shown in (X509Certificate2?[])[certificate, null, selfSigned])
+        {
+            using var client = scene.Client(Version.Parse(version), shown);
+            using var answer = await client.GetAsync("/v2/library/alpine/manifests/1");
+        }
+
+        Assert.Equal(["CN=alice", null], seen);
     }
 
     public static TheoryData<string> Refused => new("of another authority", "expired", "not valid yet", "for servers", "self-signed");
