@@ -32,6 +32,9 @@ public sealed record AccessOptions
     /// <summary>The first that speaks of a repository and a client decides.</summary>
     public IReadOnlyList<AccessRule> Rules { get; init; } = [];
 
+    /// <summary>Another authorization server, or null where only our own tokens count.</summary>
+    public TokenIssuerOptions? Tokens { get; init; }
+
     internal static AccessOptions Read(ConfigurationSection section) => new()
     {
         Anonymous = Sum(section.ReadList(
@@ -39,6 +42,7 @@ public sealed record AccessOptions
         Users = section.Find(
             "users", Kinds.PathIn(section.Folder), "A file of users and hashes of their passwords, as htpasswd -B and mirror user write it."),
         Rules = section.ReadSections("rules", ReadRule, "Who may do what with which repositories; the first that speaks of both decides."),
+        Tokens = section.ReadSection("tokens", TokenIssuerOptions.Read, "Another authorization server, whose bearer tokens count too."),
     };
 
     private static AccessRule ReadRule(ConfigurationSection section)

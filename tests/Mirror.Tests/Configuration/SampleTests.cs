@@ -43,6 +43,7 @@ public sealed partial class SampleTests : IDisposable
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/lab-ca.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "certs/mirror.key"), key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "certs/token-keys.pem"), key.ExportSubjectPublicKeyInfoPem());
         var environment = new Dictionary<string, string> { ["HUB_USER"] = "me", ["HUB_TOKEN"] = "token" };
 
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);
