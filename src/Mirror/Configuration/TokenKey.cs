@@ -22,11 +22,12 @@ public sealed record TokenKey(AsymmetricAlgorithm Key, IReadOnlySet<string> Ids,
 
     private static readonly string[] RsaAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 
-    private static readonly Dictionary<string, (string Name, string Algorithm)> Curves = new()
+    // CNCF Distribution 3, and issuers that took its code, write the thumbprint of the curve's base point for that of the key: it is the last here.
+    private static readonly Dictionary<string, (string Name, string Algorithm, string BasePoint)> Curves = new()
     {
-        ["1.2.840.10045.3.1.7"] = ("P-256", "ES256"),
-        ["1.3.132.0.34"] = ("P-384", "ES384"),
-        ["1.3.132.0.35"] = ("P-521", "ES512"),
+        ["1.2.840.10045.3.1.7"] = ("P-256", "ES256", "xx0BcA-wMohw8atYDJOe6peGModklG2wRHBlXHMvl0M"),
+        ["1.3.132.0.34"] = ("P-384", "ES384", "-W6Wzot_wuerYbKBVKfGEks3iY2EALna-hBqObnPuJE"),
+        ["1.3.132.0.35"] = ("P-521", "ES512", "67t2ktf21o_Z2-ygUyR0zriEF9PMHtlT1l4q9rGSYOM"),
     };
 
     /// <summary>The key as tokens are verified with it.</summary>
@@ -70,28 +71,17 @@ public sealed record TokenKey(AsymmetricAlgorithm Key, IReadOnlySet<string> Ids,
             return Parsed.Wrong<TokenKey>("holds a key of a curve other than P-256, P-384 and P-521");
         }
 
-        // CNCF Distribution 3, and issuers that took its code, write the thumbprint of the curve's base point for that of the key.
-        var basePoint = key.ExportExplicitParameters(includePrivateParameters: false).Curve.G;
+        var thumbprint = Thumbprint($$"""{"crv":"{{curve.Name}}","kty":"EC","x":"{{Base64(parameters.Q.X!)}}","y":"{{Base64(parameters.Q.Y!)}}"}""");
         return Parsed.Right(new TokenKey(
-            key,
-            Names(
-                id,
-                Libtrust(key.ExportSubjectPublicKeyInfo()),
-                Thumbprint(curve.Name, parameters.Q.X!, parameters.Q.Y!),
-                Thumbprint(curve.Name, WithoutZeros(basePoint.X!), WithoutZeros(basePoint.Y!))),
-            [curve.Algorithm]));
+            key, Names(id, Libtrust(key.ExportSubjectPublicKeyInfo()), thumbprint, curve.BasePoint), [curve.Algorithm]));
     }
 
     private static HashSet<string> Names(params IEnumerable<string?> names) => [.. names.OfType<string>()];
-
-    private static string Thumbprint(string curve, byte[] x, byte[] y) => Thumbprint($$"""{"crv":"{{curve}}","kty":"EC","x":"{{Base64(x)}}","y":"{{Base64(y)}}"}""");
 
     /// <summary>RFC 7638.</summary>
     private static string Thumbprint(string json) => Base64(SHA256.HashData(Encoding.ASCII.GetBytes(json)));
 
     private static string Base64(byte[] bytes) => Base64Url.EncodeToString(bytes);
-
-    private static byte[] WithoutZeros(byte[] number) => [.. number.SkipWhile(part => part == 0)];
 
     /// <summary>What Distribution 2 and docker's libtrust call a key: 30 bytes of its hash in Base32, in groups of four letters.</summary>
     private static string Libtrust(byte[] subjectPublicKeyInfo)

@@ -126,6 +126,9 @@ public sealed class ForeignTokenTests : IDisposable
         Assert.IsType<TokenAnswer.Foreign>(await ReadAsync(Token(kid: ThumbprintOf(_rsa))));
         Assert.IsType<TokenAnswer.Foreign>(await ReadAsync(Token(kid: LibtrustOf(_rsa.ExportSubjectPublicKeyInfo()))));
         Assert.IsType<TokenAnswer.Foreign>(await ReadAsync(Token("ES256", kid: LibtrustOf(_ec.ExportSubjectPublicKeyInfo()))));
+        // What Distribution 3 calls every key of this curve, from the curve's base point.
+        Assert.IsType<TokenAnswer.Foreign>(await ReadAsync(Token("ES256", kid: Jws.Base64(SHA256.HashData(Encoding.ASCII.GetBytes(
+            """{"crv":"P-256","kty":"EC","x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}"""))))));
         Assert.Equal(new TokenAnswer.Wrong("the token is signed with a key that is not known here"), await ReadAsync(Token(kid: "other")));
         Assert.IsType<TokenAnswer.Wrong>(await ReadAsync(Token("ES256", kid: ThumbprintOf(_rsa))));
     }

@@ -106,6 +106,20 @@ public sealed class SigningKeyTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_crash_has_left_of_a_key_is_removed()
+    {
+        await _scene.GetAccessAsync();
+        var left = _scene.Layout.Key("0123") + ".new";
+        File.WriteAllText(left, "made 2026");
+
+        _scene.Restart();
+        await _scene.GetAccessAsync();
+
+        Assert.False(File.Exists(left));
+        Assert.Single(_scene.KeyFiles);
+    }
+
+    [Fact]
     public async Task A_start_names_keys_that_can_not_be_read()
     {
         await _scene.GetAccessAsync();

@@ -9,8 +9,6 @@ namespace Mirror.Access.Tokens;
 /// <param name="Keys">Its keys, each as signatures are verified with it.</param>
 internal sealed record TrustedKeys(TokenKeys Said, IReadOnlyList<(TokenKey Said, SecurityKey Key)> Keys)
 {
-    public static TrustedKeys None { get; } = new(new TokenKeys([], []), []);
-
     public static TrustedKeys Of(TokenKeys keys) => new(keys, [.. keys.Keys.Select(key => (key, ToVerify(key)))]);
 
     public static SecurityKey ToVerify(TokenKey key) => key.Key switch
@@ -31,7 +29,7 @@ public sealed partial class ForeignKeys(string path, TimeProvider time, ILogger<
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
-    private TrustedKeys _keys = TrustedKeys.None;
+    private TrustedKeys? _keys;
     private (DateTime ChangedAt, long Length)? _read;
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
 
@@ -57,7 +55,7 @@ public sealed partial class ForeignKeys(string path, TimeProvider time, ILogger<
                 }
             }
 
-            return _keys;
+            return _keys ??= TrustedKeys.Of(new TokenKeys([], []));
         }
     }
 

@@ -41,6 +41,7 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
     /// <summary>How soon a key that could not be written, or a folder that could not be read, is tried again.</summary>
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMinutes(5);
 
+    private const string StagedSuffix = ".new";
     private const string MadePrefix = "made ";
     private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
     private const int MaxFileSize = 16 * 1024;
@@ -115,6 +116,12 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
     {
         try
         {
+            // Begun by a process that ended before they were whole.
+            foreach (var begun in Files("*" + StagedSuffix))
+            {
+                File.Delete(begun);
+            }
+
             return ([.. Files().Select(Find).OfType<SigningKey>()], true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -124,7 +131,7 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
         }
     }
 
-    private string[] Files() => Directory.Exists(layout.Keys) ? Directory.GetFiles(layout.Keys, "*.pem") : [];
+    private string[] Files(string pattern = "*.pem") => Directory.Exists(layout.Keys) ? Directory.GetFiles(layout.Keys, pattern) : [];
 
     private SigningKey? Find(string path)
     {
@@ -156,7 +163,7 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
     /// <summary>Puts a key into its file. One that can not be written is good until this process ends.</summary>
     private void Save(SigningKey key)
     {
-        var (path, staged) = (layout.Key(key.Id), layout.Key(key.Id) + ".new");
+        var (path, staged) = (layout.Key(key.Id), layout.Key(key.Id) + StagedSuffix);
         try
         {
             CreateFolder();

@@ -15,8 +15,6 @@ internal static class TokenCheck
     public const string WrongSignature = "the token's signature is wrong";
     public const string UnknownKey = "the token is signed with a key that is not known here";
 
-    private static readonly JsonWebTokenHandler Handler = new() { MaximumTokenSizeInBytes = MaxLength, MapInboundClaims = false, SetDefaultTimesOnTokenCreation = false };
-
     /// <summary>Reads a token without believing it.</summary>
     /// <returns>Null where it is none: no JSON in three parts, encrypted, or with headers that have to be understood and are not.</returns>
     public static JsonWebToken? Find(string text)
@@ -41,7 +39,7 @@ internal static class TokenCheck
     }
 
     public static string Create(string payload, SecurityKey key, string algorithm, string type) =>
-        Handler.CreateToken(payload, new SigningCredentials(key, algorithm), new Dictionary<string, object> { [JwtHeaderParameterNames.Typ] = type });
+        Library.Handler.CreateToken(payload, new SigningCredentials(key, algorithm), new Dictionary<string, object> { [JwtHeaderParameterNames.Typ] = type });
 
     /// <summary>Whether a token is right in every way.</summary>
     /// <param name="token">As <see cref="Find"/> has read it.</param>
@@ -54,7 +52,7 @@ internal static class TokenCheck
     public static async Task<string?> FindFaultAsync(
         JsonWebToken token, IReadOnlyList<SecurityKey> keys, string issuer, string audience, IEnumerable<string>? types, TimeProvider time)
     {
-        var result = await Handler.ValidateTokenAsync(token, new TokenValidationParameters
+        var result = await Library.Handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
             // What the token says of its own algorithm counts only because every key has been chosen to fit it.
             ValidAlgorithms = [token.Alg],
@@ -84,4 +82,13 @@ internal static class TokenCheck
         : null;
 
     private static DateTimeOffset At(DateTime time) => new(DateTime.SpecifyKind(time, DateTimeKind.Utc));
+
+    /// <summary>By itself, so that whoever only reads a constant here does not load the library.</summary>
+    private static class Library
+    {
+        public static readonly JsonWebTokenHandler Handler = new()
+        {
+            MaximumTokenSizeInBytes = MaxLength, MapInboundClaims = false, SetDefaultTimesOnTokenCreation = false,
+        };
+    }
 }
