@@ -5,7 +5,8 @@ using System.Text;
 namespace Mirror.Access;
 
 /// <summary>
-/// Whether a name and password are a user's. A check costs much CPU time on purpose; so a right answer holds for a while, the same question asked
+/// Whether a name and password are a user's. A check costs much CPU time on purpose; so a right answer holds for a while, the same question
+/// asked
 /// many times at once is answered once, and so many are answered at a time as there are processors.
 /// </summary>
 /// <param name="users">Those that there are.</param>
@@ -56,7 +57,8 @@ public sealed class Logins(UsersFile users, TimeProvider time) : IDisposable
     }
 
     /// <summary>
-    /// What marks a user as the one that it is now: another after the password was changed. From the mark, of which clients have what is signed, nobody
+    /// What marks a user as the one that it is now: another after the password was changed. From the mark, of which clients have what is
+    /// signed, nobody
     /// finds the hash.
     /// </summary>
     /// <returns>Null where there is no such user.</returns>

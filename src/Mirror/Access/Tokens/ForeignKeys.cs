@@ -19,7 +19,10 @@ internal sealed record TrustedKeys(TokenKeys Said, IReadOnlyList<(TokenKey Said,
     };
 }
 
-/// <summary>The keys in another issuer's file, which is read again when it has changed. Where it can not be read, or is gone, those hold that it had.</summary>
+/// <summary>
+/// The keys in another issuer's file, which is read again when it has changed. Where it can not be read, or is gone, those hold that it
+/// had.
+/// </summary>
 /// <param name="path">The file.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Told of a file that can not be read.</param>

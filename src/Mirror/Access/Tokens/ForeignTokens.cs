@@ -43,7 +43,10 @@ public sealed class ForeignTokens(TokenIssuerOptions options, ForeignKeys keys, 
             : (null, TokenCheck.NotAToken);
     }
 
-    /// <summary>Those that may have signed it: of the name that it says, if it says one, and fit for its algorithm, so that none is taken for a key of another kind.</summary>
+    /// <summary>
+    /// Those that may have signed it: of the name that it says, if it says one, and fit for its algorithm, so that none is taken for a key
+    /// of another kind.
+    /// </summary>
     private List<SecurityKey> FindKeys(JsonWebToken token, TrustedKeys trusted)
     {
         var found = trusted.Keys
@@ -54,7 +57,9 @@ public sealed class ForeignTokens(TokenIssuerOptions options, ForeignKeys keys, 
         return isNamed || FindCertificateKey(token, trusted.Said.Certificates) is not { } key ? found : [key];
     }
 
-    /// <summary>The key of the certificate that a token brings along (<c>x5c</c>), if the chain of those with it leads to one that is trusted.</summary>
+    /// <summary>
+    /// The key of the certificate that a token brings along (<c>x5c</c>), if the chain of those with it leads to one that is trusted.
+    /// </summary>
     private SecurityKey? FindCertificateKey(JsonWebToken token, X509Certificate2Collection trusted)
     {
         if (trusted.Count == 0

@@ -8,7 +8,8 @@ using Microsoft.IdentityModel.Tokens;
 namespace Mirror.Access.Tokens;
 
 /// <summary>
-/// The tokens that this registry issues and takes back. They say who asks, and for what; what may be done is decided when they are used. With a user's name goes
+/// The tokens that this registry issues and takes back. They say who asks, and for what; what may be done is decided when they are used.
+/// With a user's name goes
 /// a mark of the password, so that they end when the user goes or the password changes.
 /// </summary>
 /// <param name="service">What clients are told to ask for, and what tokens are for.</param>
@@ -85,14 +86,16 @@ public sealed class OwnTokens(string service, SigningKeys keys, Logins? logins, 
         var grant = Grant.FindIn(token);
         return grant is null
             ? (null, TokenCheck.NotAToken)
-            : (new CheckedToken(new TokenAnswer.Own(user, grant), TokenCheck.EndOf(token), () => user is null ? null : FindUserFault(user, mark)), "");
+            : (new CheckedToken(
+                new TokenAnswer.Own(user, grant), TokenCheck.EndOf(token), () => user is null ? null : FindUserFault(user, mark)), "");
     }
 
     private async Task<string?> FindFaultAsync(JsonWebToken token, SigningKey key, string type) => token.Alg != SecurityAlgorithms.EcdsaSha256
         ? TokenCheck.WrongSignature
         : await TokenCheck.FindFaultAsync(token, [key.Key], Issuer, Service, [type], time);
 
-    private string? FindUserFault(string user, string? mark) => mark is not null && (mark == ByCertificate || mark == logins?.FindMark(user)) ? null : UserGone;
+    private string? FindUserFault(string user, string? mark) =>
+        mark is not null && (mark == ByCertificate || mark == logins?.FindMark(user)) ? null : UserGone;
 
     private static string? ReadText(JsonWebToken token, string claim) => token.TryGetPayloadValue<string>(claim, out var text) ? text : null;
 

@@ -89,11 +89,13 @@ public abstract record Scope
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    private static IReadOnlyList<string> ActionsOf(Rights rights) => [.. Actions.Where(action => rights.HasFlag(action.Right)).Select(action => action.Action)];
+    private static IReadOnlyList<string> ActionsOf(Rights rights) =>
+        [.. Actions.Where(action => rights.HasFlag(action.Right)).Select(action => action.Action)];
 
     /// <summary>A name that is none is nobody's, and grants nothing; it only must not break what it is written into.</summary>
     private static bool IsName(string name) =>
-        name.Length is > 0 and <= MaxNameLength && name.Count(':') <= 1 && name.All(c => c is > ' ' and < '\x7f' and not '"' and not '\\' and not ',');
+        name.Length is > 0 and <= MaxNameLength && name.Count(':') <= 1
+        && name.All(c => c is > ' ' and < '\x7f' and not '"' and not '\\' and not ',');
 
     private static bool IsWord(string text) => text.Length <= MaxNameLength && text.All(char.IsAsciiLetterOrDigit);
 }

@@ -20,8 +20,10 @@ internal sealed record SigningKey(DateTimeOffset MadeAt, ECDsaSecurityKey Key)
 internal sealed record KeyRing(SigningKey Current, FrozenDictionary<string, SigningKey> All, DateTimeOffset HoldsUntil);
 
 /// <summary>
-/// The keys that our own tokens are signed with, each in a file of the data directory: made when the first is needed, followed by another after
-/// 30 days, and removed when the last token that they have signed has ended. A file says when its key was made in a line before the key, so that a copied file is
+/// The keys that our own tokens are signed with, each in a file of the data directory: made when the first is needed, followed by another
+/// after
+/// 30 days, and removed when the last token that they have signed has ended. A file says when its key was made in a line before the key, so
+/// that a copied file is
 /// not young again. Only one process uses a data directory.
 /// </summary>
 /// <param name="layout">Where the files are.</param>
@@ -143,7 +145,11 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
             var line = text.Split('\n')[0].TrimEnd('\r');
             if (line.StartsWith(MadePrefix, StringComparison.Ordinal)
                 && DateTimeOffset.TryParseExact(
-                    line[MadePrefix.Length..], TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var madeAt)
+                    line[MadePrefix.Length..],
+                    TimeFormat,
+                    CultureInfo.InvariantCulture,
+                    DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+                    out var madeAt)
                 && key.ExportParameters(includePrivateParameters: true) is { D: not null, Curve.Oid.Value: "1.2.840.10045.3.1.7" }
                 && Named(key, madeAt) is var named && named.Id == Path.GetFileNameWithoutExtension(path))
             {
@@ -227,12 +233,15 @@ public sealed partial class SigningKeys(StoreLayout layout, TimeProvider time, I
     [LoggerMessage(Level = LogLevel.Information, Message = "The tokens that the key {Path} has signed have ended, and it is removed")]
     private partial void LogRemoved(string path);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The key file {Path} is no use, and who has a token signed with it has to log in again; remove the file: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The key file {Path} is no use, and who has a token signed with it has to log in again; remove the file: {Why}")]
     private partial void LogDamaged(string path, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The keys of tokens in {Folder} can not be read, and who has a token may have to log in again: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The keys of tokens in {Folder} can not be read, and who has a token may have to log in again: {Why}")]
     private partial void LogUnreadableFolder(string folder, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The key file {Path} can not be written, and tokens are good only until this process ends: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The key file {Path} can not be written, and tokens are good only until this process ends: {Why}")]
     private partial void LogNotWritten(string path, string why);
 }

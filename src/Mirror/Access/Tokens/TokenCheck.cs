@@ -39,7 +39,8 @@ internal static class TokenCheck
     }
 
     public static string Create(string payload, SecurityKey key, string algorithm, string type) =>
-        Library.Handler.CreateToken(payload, new SigningCredentials(key, algorithm), new Dictionary<string, object> { [JwtHeaderParameterNames.Typ] = type });
+        Library.Handler.CreateToken(
+            payload, new SigningCredentials(key, algorithm), new Dictionary<string, object> { [JwtHeaderParameterNames.Typ] = type });
 
     /// <summary>Whether a token is right in every way.</summary>
     /// <param name="token">As <see cref="Find"/> has read it.</param>

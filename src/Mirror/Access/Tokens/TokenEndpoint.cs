@@ -10,8 +10,8 @@ using Microsoft.Net.Http.Headers;
 namespace Mirror.Access.Tokens;
 
 /// <summary>
-/// <c>/token</c>, where clients get what they show at <c>/v2/</c>: in Docker's form (GET, with or without a name and password) and in OAuth2's (POST).
-/// It grants what is asked for; what may be done is decided when a token is used.
+/// <c>/token</c>, where clients get what they show at <c>/v2/</c>: in Docker's form (GET, with or without a name and password) and in
+/// OAuth2's (POST). It grants what is asked for; what may be done is decided when a token is used.
 /// </summary>
 /// <param name="tokens">Issues them.</param>
 /// <param name="checkPassword">Whether a name and password are a user's.</param>
@@ -157,7 +157,8 @@ public sealed partial class TokenEndpoint(
         }
     }
 
-    private Refusal? FindWrongService(StringValues services) => services.All(service => string.IsNullOrEmpty(service) || service == tokens.Service) ? null : Refusal.Service;
+    private Refusal? FindWrongService(StringValues services) =>
+        services.All(service => string.IsNullOrEmpty(service) || service == tokens.Service) ? null : Refusal.Service;
 
     /// <summary>RFC 6749, 3.2: no parameter may be there twice.</summary>
     private static string? FindOne(Dictionary<string, StringValues> form, string name) =>
@@ -225,7 +226,10 @@ public sealed partial class TokenEndpoint(
         public static readonly Refusal Service = new(400, "invalid_request", "UNSUPPORTED", "tokens for this service are not issued here");
         public static readonly Refusal NoForm = new(400, "invalid_request", "UNSUPPORTED", $"the body has to be {FormType}, of at most 64 KiB");
         public static readonly Refusal Incomplete = new(
-            400, "invalid_request", "UNSUPPORTED", "write grant_type=password with username and password, or grant_type=refresh_token with refresh_token, each once");
+            400,
+            "invalid_request",
+            "UNSUPPORTED",
+            "write grant_type=password with username and password, or grant_type=refresh_token with refresh_token, each once");
         public static readonly Refusal GrantType = new(400, "unsupported_grant_type", "UNSUPPORTED", "only the grant types password and refresh_token are known");
         public static readonly Refusal Method = new(405, "invalid_request", "UNSUPPORTED", "tokens are asked for with GET or POST");
     }

@@ -6,7 +6,8 @@ using System.Text;
 namespace Mirror.Access.Tokens;
 
 /// <summary>
-/// Says what a bearer token is worth. Every request for a blob has one: what was found right is remembered by its hash, and only what can have changed is
+/// Says what a bearer token is worth. Every request for a blob has one: what was found right is remembered by its hash, and only what can
+/// have changed is
 /// looked at again, whether the user is still there and whether the issuer's keys are the same.
 /// </summary>
 /// <param name="own">Those that we issue.</param>
