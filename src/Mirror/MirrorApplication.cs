@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
+using Mirror.Access.Tokens;
 using Mirror.Administration;
 using Mirror.Caching;
 using Mirror.Configuration;
@@ -17,11 +18,15 @@ namespace Mirror;
 /// <summary>What answers requests, put together: upstreams, caches, who may read what, the registry API and the internal one.</summary>
 internal sealed class MirrorApplication : IAsyncDisposable
 {
+    /// <summary>What our own tokens are for. Not an address: clients may know several.</summary>
+    private const string Service = "mirror";
+
     private readonly MirrorMetrics _metrics = new();
     private readonly PullThrough _cache;
     private readonly Uploads _uploads;
     private readonly StagedSweep _sweep;
     private readonly Logins? _logins;
+    private readonly TokenEndpoint _tokens;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly HealthEndpoint _health;
@@ -48,7 +53,15 @@ internal sealed class MirrorApplication : IAsyncDisposable
         _logins = configuration.Access.Users is { } users
             ? new Logins(new UsersFile(users, loggers.CreateLogger<UsersFile>()), new FailedLogins(time), time)
             : null;
-        var visitors = new Visitors(permissions, _logins, tokens: null, audit);
+        var keys = new SigningKeys(new StoreLayout(configuration.Storage.Path), time, loggers.CreateLogger<SigningKeys>());
+        keys.Check();
+        var ownTokens = new OwnTokens(Service, keys, _logins, time);
+        var issuer = configuration.Access.Tokens;
+        var foreignTokens = issuer is null
+            ? null
+            : new ForeignTokens(issuer, new ForeignKeys(issuer.Keys, time, loggers.CreateLogger<ForeignKeys>()), time);
+        var visitors = new Visitors(permissions, _logins, new TokenReader(ownTokens, foreignTokens, time), audit);
+        _tokens = new TokenEndpoint(ownTokens, visitors.LoginAsync, Visitors.FindCertificateUser, time, loggers.CreateLogger<TokenEndpoint>());
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories);
         var catalog = new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name));
         _registry = new RegistryApi(
@@ -57,7 +70,9 @@ internal sealed class MirrorApplication : IAsyncDisposable
             visitors,
             permissions,
             access,
-            new Challenges(http => new Uri(address.BaseOf(http), "token"), "mirror", audit),
+            issuer?.Realm is { } realm
+                ? new Challenges(_ => realm, issuer.Service, audit)
+                : new Challenges(http => new Uri(address.BaseOf(http), "token"), Service, audit),
             audit,
             _cache,
             store,
@@ -85,6 +100,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             "/readyz" => _health.ReadyAsync(http),
             // Before anything that has content or knows users.
             _ when http.Features.Get<RefusedClient>() is { } refused => RegistryError.ClientCertificate.WriteAsync(http, refused.Why),
+            "/token" => _tokens.HandleAsync(http),
             _ => _registry.HandleAsync(http),
         };
 

@@ -60,6 +60,15 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
         }
     }
 
+    /// <summary>
+    /// What marks a user as the one that it is now: another after the password was changed. From the mark, of which clients have what is
+    /// signed, nobody finds the hash.
+    /// </summary>
+    /// <returns>Null where there is no such user.</returns>
+    public string? FindMark(string name) => users.Current().Hashes.TryGetValue(name, out var hash)
+        ? Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(hash), Encoding.UTF8.GetBytes($"mark of {name}")).AsSpan(0, 16))
+        : null;
+
     public void Dispose() => _processors.Dispose();
 
     private async Task<LoginAnswer> VerifyAsync(IPAddress? address, string password, string hash, bool isUser)

@@ -1,6 +1,4 @@
-using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Mirror.Access.Tokens;
 
@@ -28,10 +26,12 @@ public abstract record Recognition
 /// <summary>Finds out who sends requests: by the Authorization header (a password or a token), or else by the client's certificate.</summary>
 /// <param name="permissions">What they then may.</param>
 /// <param name="logins">Checks passwords; null where there are no users.</param>
-/// <param name="tokens">Checks tokens; null where nobody gives any.</param>
+/// <param name="tokens">Checks tokens.</param>
 /// <param name="audit">Is told of logins.</param>
-public sealed class Visitors(Permissions permissions, Logins? logins, TokenReader? tokens, AuditLog audit)
+public sealed class Visitors(Permissions permissions, Logins? logins, TokenReader tokens, AuditLog audit)
 {
+    private const string Bearer = "Bearer ";
+
     public async ValueTask<Recognition> RecognizeAsync(HttpContext http)
     {
         var address = http.Connection.RemoteIpAddress;
@@ -41,22 +41,10 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
             return new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)));
         }
 
-        if (header.Count == 1 && AuthenticationHeaderValue.TryParse(header[0], out var given))
-        {
-            if (given.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase))
-            {
-                return TryReadBasic(given.Parameter, out var user, out var password)
-                    ? await WithPasswordAsync(http, user, password)
-                    : new Recognition.Wrong("the Authorization header has no name and password that can be read", IsToken: false);
-            }
-
-            if (given.Scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) && tokens is not null)
-            {
-                return await WithTokenAsync(http, given.Parameter ?? "");
-            }
-        }
-
-        return new Recognition.Wrong("the Authorization header is neither Basic nor Bearer", IsToken: false);
+        var given = header.Count == 1 ? header.ToString() : "";
+        return given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
+            : BasicLogin.Find(given) is { } login ? await WithPasswordAsync(http, login)
+            : new Recognition.Wrong("the Authorization header can not be read: it is neither Basic nor Bearer", IsToken: false);
     }
 
     /// <summary>Checks a name and password that a request has shown, wherever in it.</summary>
@@ -86,41 +74,18 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
     public static string? FindCertificateUser(HttpContext http) =>
         http.Connection.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false) is { Length: > 0 } name ? name : null;
 
-    /// <summary>Reads what stands behind Basic (RFC 7617), in UTF-8.</summary>
-    public static bool TryReadBasic(string? parameter, out string user, out string password)
-    {
-        (user, password) = ("", "");
-        try
+    private async Task<Recognition> WithPasswordAsync(HttpContext http, BasicLogin login) =>
+        await LoginAsync(http, login.Name, login.Password) switch
         {
-            var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true)
-                .GetString(Convert.FromBase64String(parameter ?? ""));
-            var colon = text.IndexOf(':', StringComparison.Ordinal);
-            if (colon < 0 || text.Contains('\0', StringComparison.Ordinal))
-            {
-                return false;
-            }
-
-            (user, password) = (text[..colon], text[(colon + 1)..]);
-            return true;
-        }
-        catch (Exception e) when (e is FormatException or DecoderFallbackException)
-        {
-            return false;
-        }
-    }
-
-    private async Task<Recognition> WithPasswordAsync(HttpContext http, string user, string password) =>
-        await LoginAsync(http, user, password) switch
-        {
-            LoginAnswer.Right => new Recognition.Known(Visitor.Of(permissions, new Client(user, http.Connection.RemoteIpAddress))),
+            LoginAnswer.Right => new Recognition.Known(Visitor.Of(permissions, new Client(login.Name, http.Connection.RemoteIpAddress))),
             LoginAnswer.TooMany(var retryAfter) => new Recognition.TooMany(retryAfter),
             _ => new Recognition.Wrong("the name or the password is wrong", IsToken: false),
         };
 
-    private async ValueTask<Recognition> WithTokenAsync(HttpContext http, string token)
+    private async Task<Recognition> WithTokenAsync(HttpContext http, string token)
     {
         var address = http.Connection.RemoteIpAddress;
-        return await tokens!.ReadAsync(token) switch
+        return await tokens.ReadAsync(token) switch
         {
             TokenAnswer.Own(var user, var grant) => new Recognition.Known(Visitor.WithToken(permissions, new Client(user, address), grant)),
             TokenAnswer.Foreign(var subject, var grant) =>

@@ -29,10 +29,11 @@ public sealed record AccessOptions
     /// <summary>A file of users as htpasswd writes it, or null where nobody can log in with a password.</summary>
     public string? Users { get; init; }
 
-    public ForeignTokenOptions? Tokens { get; init; }
-
     /// <summary>The first that speaks of a repository and a client decides.</summary>
     public IReadOnlyList<AccessRule> Rules { get; init; } = [];
+
+    /// <summary>Another authorization server, or null where only our own tokens count.</summary>
+    public TokenIssuerOptions? Tokens { get; init; }
 
     internal static AccessOptions Read(ConfigurationSection section) => new()
     {
@@ -41,6 +42,7 @@ public sealed record AccessOptions
         Users = section.Find(
             "users", Kinds.PathIn(section.Folder), "A file of users and hashes of their passwords, as htpasswd -B and mirror user write it."),
         Rules = section.ReadSections("rules", ReadRule, "Who may do what with which repositories; the first that speaks of both decides."),
+        Tokens = section.ReadSection("tokens", TokenIssuerOptions.Read, "Another authorization server, whose bearer tokens count too."),
     };
 
     private static AccessRule ReadRule(ConfigurationSection section)
@@ -68,8 +70,6 @@ public sealed record AccessOptions
 
     private static Rights Sum(IEnumerable<Rights> rights) => rights.Aggregate(Rights.None, (all, right) => all | right);
 }
-
-public sealed record ForeignTokenOptions;
 
 /// <param name="Repositories">Of which repositories it speaks, by full names.</param>
 /// <param name="Users">Names, <see cref="AnyUser"/> or <see cref="Nobody"/>; empty for everybody.</param>

@@ -14,6 +14,7 @@ namespace Mirror.Storage;
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   mirror.db.old             the one that was there before it was made again
+///   keys/…                    private keys that this registry's own tokens are signed with; mode 0600
 ///   lock                      held by the one process that uses the directory
 ///   mirror.sock               where that process answers the commands of this machine
 /// </code>
@@ -41,6 +42,9 @@ public sealed class StoreLayout(string root)
 
     public string OldDatabase => Database + ".old";
 
+    /// <summary>Made when the first key is.</summary>
+    public string Keys => Path.Combine(Root, "keys");
+
     public string Lock => Path.Combine(Root, "lock");
 
     public string Socket => Path.Combine(Root, "mirror.sock");
@@ -48,6 +52,9 @@ public sealed class StoreLayout(string root)
     public string Blob(Digest digest) => Path.Combine(BlobFolder(digest), digest.Hex);
 
     public string BlobFolder(Digest digest) => Path.Combine(AlgorithmFolder(digest.Algorithm), digest.Hex[..2]);
+
+    /// <param name="id">Hexadecimal digits.</param>
+    public string Key(string id) => Path.Combine(Keys, $"{id}.pem");
 
     public string NewStaged() => Path.Combine(Staged, Guid.NewGuid().ToString("N"));
 

@@ -49,6 +49,7 @@ public sealed partial class SampleTests : IDisposable
             File.Copy(Path.Combine(_folder.FullName, "certs", like), Path.Combine(_folder.FullName, "certs", name));
         }
 
+        File.WriteAllText(Path.Combine(_folder.FullName, "certs/token-keys.pem"), key.ExportSubjectPublicKeyInfoPem());
         var environment = new Dictionary<string, string> { ["HUB_USER"] = "me", ["HUB_TOKEN"] = "token" };
 
         var answer = ConfigurationReader.Read(Uncommented(), "mirror.yml", _folder.FullName, environment);

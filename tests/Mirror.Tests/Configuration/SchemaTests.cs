@@ -29,6 +29,9 @@ public sealed class SchemaTests : IDisposable
                 "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",
                 "finishAbandoned", "complete", "maxConnections", "bandwidth"],
             Registry.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(
+            ["issuer", "service", "keys", "realm"],
+            Properties.GetProperty("access").GetProperty("properties").GetProperty("tokens").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         Assert.All(Registry.EnumerateObject(), p => Assert.NotEmpty(p.Value.GetProperty("description").GetString()!));
     }
 

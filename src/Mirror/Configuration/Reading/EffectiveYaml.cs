@@ -33,8 +33,11 @@ internal static class EffectiveYaml
                 case DeclaredKey.Value:
                     break;
                 case DeclaredKey.Section section:
+                    var before = yaml.Length;
                     Line(yaml, indent, key.Name);
+                    var within = yaml.Length;
                     Write(yaml, section.Keys, indent + 1);
+                    yaml.Length = yaml.Length == within ? before : yaml.Length;
                     break;
                 case DeclaredKey.Map { Entries: [] }:
                     Line(yaml, indent, key.Name, "{}");

@@ -77,6 +77,14 @@ internal static class Kinds
         WriteUrl,
         () => Text("^https?://[^?#@]+$"));
 
+    /// <summary>Where clients get tokens. It goes into headers in quotes, and may have a query.</summary>
+    public static Kind<Uri> RealmUrl { get; } = new(
+        text => text.All(c => c is > ' ' and <= '~' and not '"' and not '\\') && ParseUrl(text.Split('?', 2)[0]) is { Fault: null } && !text.Contains('#')
+            ? Parsed.Right(new Uri(text))
+            : Parsed.Wrong<Uri>("is not where tokens are issued: write https://auth.example.com/token"),
+        url => url.AbsoluteUri,
+        () => Text("^https?://[^#@\"]+$"));
+
     /// <summary>A proxy that is asked over http; what goes through it may be https.</summary>
     public static Kind<Uri> ProxyUrl { get; } = new(
         text => ParseUrl(text) is { Fault: null, Value: { Scheme: "http", AbsolutePath: "/" } url }
@@ -134,6 +142,14 @@ internal static class Kinds
         name => name,
         () => Text());
 
+    /// <summary>A line of text that goes into headers in quotes, and is compared with what others write.</summary>
+    public static Kind<string> Phrase { get; } = new(
+        text => text.Length is 0 or > 1000 || !text.All(c => c is >= ' ' and <= '~' and not '"' and not '\\')
+            ? Parsed.Wrong<string>("can not be this: write up to 1000 ASCII characters, without quotes and backslashes")
+            : Parsed.Right(text),
+        phrase => phrase,
+        () => Text(@"^[ !#-\[\]-~]{1,1000}$"));
+
     public static Kind<Secret> Password { get; } = new(ParsePassword, secret => secret.ToString(), () => Text()) { IsSecret = true };
 
     public static Kind<string> PathIn(string folder) => new(
@@ -142,6 +158,16 @@ internal static class Kinds
             : text.StartsWith("~/", StringComparison.Ordinal)
                 ? Parsed.Wrong<string>("begins with ~, which means home only to shells: write ${HOME}")
             : Parsed.Right(folder.Length == 0 ? text : Path.GetFullPath(text, folder)),
+        path => path,
+        () => Text());
+
+    /// <summary>A path to keys that can be read now. Whoever uses them reads them again, as they change.</summary>
+    public static Kind<string> TokenKeysIn(string folder) => new(
+        text =>
+        {
+            var path = PathIn(folder).Parse(text);
+            return path.Fault is null && TokenKeys.Read(path.Value).Fault is { } fault ? Parsed.Wrong<string>(fault) : path;
+        },
         path => path,
         () => Text());
 
