@@ -60,7 +60,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             configuration.Server.PublicUrl,
             time,
             loggers.CreateLogger<RegistryApi>());
-        _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
+        _administration = new AdministrationApi(doors, _cache, store, own, loggers.CreateLogger<AdministrationApi>());
         _health = new HealthEndpoint(store.Metadata, trouble);
     }
 

@@ -15,7 +15,8 @@ public sealed partial class ArchitectureTests
         ["Local"] = ["Storage"],
         ["Access"] = ["Caching", "Configuration", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
-        ["Administration"] = ["Access", "Caching", "Oci.Remote", "Registry", "Storage"],
+        ["Adoption"] = ["Local", "Storage"],
+        ["Administration"] = ["Access", "Adoption", "Caching", "Local", "Oci.Remote", "Registry", "Storage"],
         ["Upkeep"] = ["Local", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],
     };
