@@ -230,7 +230,7 @@ public sealed class AdoptTests
 
         Assert.Equal(
             (0,
-                $"{Own}: 2 tags, 1 manifest, 1 of them to be taken over\n{data.Path}: 1 repository, 2 tags, 1 manifest, 4 blobs (879.3 KiB), "
+                $"{Own}: 2 tags, 1 manifest, 1 of them to be taken over\n{data.Path}: 1 repository, 2 tags, 1 manifest, 4 blobs ({Image.Blobs.Sum(blob => blob.Size) / 1024.0:F1} KiB), "
                     + "0 of them already here (0 B); nothing was done\n",
                 ""),
             (dry.Code, dry.Output, dry.Error));

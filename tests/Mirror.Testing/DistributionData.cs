@@ -1,10 +1,9 @@
 using Mirror.Oci;
-using Mirror.Testing;
 
-namespace Mirror.Tests.Adoption;
+namespace Mirror.Testing;
 
 /// <summary>A data directory as CNCF Distribution writes it, and as nobody should.</summary>
-internal sealed class DistributionData : IDisposable
+public sealed class DistributionData : IDisposable
 {
     private readonly TemporaryDirectory _folder = new();
 
@@ -83,9 +82,12 @@ internal sealed class DistributionData : IDisposable
     }
 
     /// <summary>All that is there, with all that a reader must not change.</summary>
-    public IReadOnlyList<string> Listing() =>
+    public IReadOnlyList<string> Listing() => Listing(_folder.Path);
+
+    /// <summary>The same of any folder.</summary>
+    public static IReadOnlyList<string> Listing(string folder) =>
     [
-        .. new DirectoryInfo(_folder.Path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
+        .. new DirectoryInfo(folder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
             .OrderBy(entry => entry.FullName, StringComparer.Ordinal)
             .Select(entry => $"{entry.FullName} {entry.UnixFileMode} {entry.LastWriteTimeUtc:O} {ContentOf(entry)}"),
     ];
