@@ -5,9 +5,7 @@ using Mirror.Storage;
 
 namespace Mirror.Adoption;
 
-/// <summary>
-/// Takes over blobs, each once, however many repositories have it, on as many threads as there are processors: computing digests is most of the work.
-/// </summary>
+/// <summary>Takes over blobs, each once, however many repositories have it.</summary>
 /// <param name="source">Where they are.</param>
 /// <param name="own">Gets them.</param>
 /// <param name="total">What there is, to be told with the progress.</param>
@@ -35,26 +33,24 @@ internal sealed class BlobAdoption(DistributionFolder source, LocalRepositories 
     /// <summary>Those that are not here because of what the other registry's disk has made of them.</summary>
     public ConcurrentDictionary<Digest, string> Bad { get; } = [];
 
-    /// <param name="links">Which repository has which blob, and where that is.</param>
+    /// <summary>Gives a repository a blob, unless it can not be had.</summary>
+    /// <param name="repository">Gets it.</param>
+    /// <param name="digest">The blob.</param>
+    /// <param name="keptAs">The digest that it is kept under there.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public Task RunAsync(IEnumerable<(RepositoryName Repository, Digest Blob, Digest KeptAs)> links, CancellationToken cancellationToken) =>
-        Parallel.ForEachAsync(
-            links,
-            new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken },
-            async (link, ended) =>
-            {
-                var blob = _blobs.GetOrAdd(
-                    link.Blob,
-                    (digest, of) => new Lazy<Task<bool>>(() => Task.Run(() => AdoptAsync(of.Repository, digest, of.KeptAs, ended), ended)),
-                    link);
-                if (await blob.Value)
-                {
-                    await own.LinkBlobAsync(link.Repository, link.Blob);
-                }
-            });
+    /// <exception cref="IOException">Our disk is full.</exception>
+    public async Task AdoptAsync(RepositoryName repository, Digest digest, Digest keptAs, CancellationToken cancellationToken)
+    {
+        var blob = _blobs.GetOrAdd(
+            digest, _ => new Lazy<Task<bool>>(() => Task.Run(() => TakeAsync(repository, digest, keptAs, cancellationToken), cancellationToken)));
+        if (await blob.Value)
+        {
+            await own.LinkBlobAsync(repository, digest);
+        }
+    }
 
     /// <returns>Whether it is here now.</returns>
-    private async Task<bool> AdoptAsync(RepositoryName repository, Digest digest, Digest keptAs, CancellationToken cancellationToken)
+    private async Task<bool> TakeAsync(RepositoryName repository, Digest digest, Digest keptAs, CancellationToken cancellationToken)
     {
         try
         {

@@ -23,7 +23,7 @@ internal sealed class ManifestAdoption(
     Action<AdoptionNews> tell)
 {
     /// <summary>How many are on their way at once: each waits for the disk several times.</summary>
-    private const int Parallelism = 8;
+    private const int Parallelism = 4;
 
     private readonly ILookup<Digest, Tag> _tags = source.ListTags().ToLookup(tag => tag.Manifest, tag => tag.Tag);
     private readonly ConcurrentDictionary<Digest, bool> _here = [];

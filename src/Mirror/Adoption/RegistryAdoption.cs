@@ -10,8 +10,8 @@ namespace Mirror.Adoption;
 internal sealed record AdoptionResult(IReadOnlyList<RepositoryName> Repositories, (long Count, long Bytes) Found, AdoptedBlobs Blobs);
 
 /// <summary>
-/// Takes over the content of another registry's data directory, in the order of a push: blobs, then images, then the indexes of them, each with its tags.
-/// Broken off anywhere, what was taken over stays, and doing it again goes on from there.
+/// Takes over the content of another registry's data directory, each repository in the order of a push: blobs, then images, then the indexes of them, each
+/// with its tags. It has as many threads as there are processors: computing digests is most of the work. Broken off anywhere, what was taken over stays, and doing it again goes on from there.
 /// </summary>
 /// <param name="source">The other registry's directory.</param>
 /// <param name="own">Gets all of it.</param>
@@ -49,16 +49,40 @@ internal sealed class RegistryAdoption(
         var (repositories, found) = Survey();
         var total = (Count: (long)found.Count, Bytes: found.Values.Sum());
         var blobs = new BlobAdoption(source, own, total, tell);
-        await blobs.RunAsync(
-            repositories.SelectMany(repository => repository.Source.ListBlobs().Select(blob => (repository.Name, blob.Blob, blob.KeptAs))),
-            cancellationToken);
-        foreach (var (name, repository) in repositories)
-        {
-            var manifests = new ManifestAdoption(source, repository, name, own, movesTags, blobs.Bad, tell);
-            tell(new AdoptionNews(Repository: await manifests.RunAsync(cancellationToken)));
-        }
+        await Parallel.ForEachAsync(
+            StepsOf(repositories),
+            new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken },
+            async (step, ended) =>
+            {
+                var (repository, blob) = step;
+                if (blob is var (digest, keptAs))
+                {
+                    await blobs.AdoptAsync(repository.Name, digest, keptAs, ended);
+                }
 
+                if (repository.IsLastStep())
+                {
+                    var manifests = new ManifestAdoption(source, repository.Source, repository.Name, own, movesTags, blobs.Bad, tell);
+                    tell(new AdoptionNews(Repository: await manifests.RunAsync(ended)));
+                }
+            });
         return new AdoptionResult([.. repositories.Select(repository => repository.Name)], total, blobs.Done);
+    }
+
+    /// <summary>The blobs of all repositories, and behind those of each a step without one.</summary>
+    private static IEnumerable<(Repository, (Digest Blob, Digest KeptAs)?)> StepsOf(IEnumerable<(RepositoryName Name, DistributionRepository Source)> repositories)
+    {
+        foreach (var (name, source) in repositories)
+        {
+            var repository = new Repository(name, source);
+            foreach (var blob in source.ListBlobs())
+            {
+                repository.AddStep();
+                yield return (repository, blob);
+            }
+
+            yield return (repository, null);
+        }
     }
 
     /// <summary>
@@ -106,5 +130,20 @@ internal sealed class RegistryAdoption(
             // It is named when it is to be taken over.
             return null;
         }
+    }
+
+    /// <summary>A repository whose blobs are being taken over by several threads; the one that ends last goes on with the manifests.</summary>
+    private sealed class Repository(RepositoryName name, DistributionRepository source)
+    {
+        /// <summary>The one without a blob is there from the beginning.</summary>
+        private int _steps = 1;
+
+        public RepositoryName Name => name;
+
+        public DistributionRepository Source => source;
+
+        public void AddStep() => Interlocked.Increment(ref _steps);
+
+        public bool IsLastStep() => Interlocked.Decrement(ref _steps) == 0;
     }
 }

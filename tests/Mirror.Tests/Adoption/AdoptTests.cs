@@ -3,6 +3,7 @@ using Mirror.Oci;
 using Mirror.Storage;
 using Mirror.Testing;
 using Mirror.Tests.Administration;
+using Mirror.Tests.Storage;
 
 namespace Mirror.Tests.Adoption;
 
@@ -42,8 +43,10 @@ public sealed class AdoptTests
         await AssertIsThereAsync();
 
         Assert.Equal((0, ""), (adopted.Code, adopted.Error));
-        Assert.StartsWith($"{Own}: 2 tags, 3 manifests, 3 of them new\nown/deep/er/multi: 1 tag, 3 manifests, 3 of them new\n{data.Path}: 2 repositories, 3 tags, "
-            + "6 manifests; blobs: ", adopted.Output, StringComparison.Ordinal);
+        var lines = adopted.Output.TrimEnd().Split('\n');
+        Assert.Equal(
+            [$"{Own}: 2 tags, 3 manifests, 3 of them new", "own/deep/er/multi: 1 tag, 3 manifests, 3 of them new"], lines[..^1].Order(StringComparer.Ordinal));
+        Assert.StartsWith($"{data.Path}: 2 repositories, 3 tags, 6 manifests; blobs: ", lines[^1], StringComparison.Ordinal);
         Assert.Equal(before, data.Listing());
 
         async Task AssertIsThereAsync()
@@ -217,6 +220,32 @@ public sealed class AdoptTests
         Assert.Equal(before, data.Listing());
         Directory.Delete(data.Combine("blobs"), recursive: true);
         await scene.PullAsync(Image, RepositoryName.Parse(Own));
+    }
+
+    [SecondDiskFact]
+    public async Task From_another_file_system_all_is_copied()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: true);
+        using var other = new SecondDisk();
+        using (var data = new DistributionData())
+        {
+            data.Add(Own, Image, "1.0");
+            foreach (var file in Directory.EnumerateFiles(data.Path, "*", SearchOption.AllDirectories))
+            {
+                var copy = System.IO.Path.Combine(other.Path, System.IO.Path.GetRelativePath(data.Path, file));
+                Directory.CreateDirectory(System.IO.Path.GetDirectoryName(copy)!);
+                File.Copy(file, copy);
+            }
+        }
+
+        var adopted = await scene.RunAsync("adopt", other.Path);
+
+        Assert.Equal((0, ""), (adopted.Code, adopted.Error));
+        Assert.Contains("blobs: 0 linked (0 B), 4 copied (", adopted.Output, StringComparison.Ordinal);
+        await scene.PullAsync(Image, RepositoryName.Parse(Own));
+        Assert.All(
+            Image.Blobs,
+            blob => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.GroupRead, File.GetUnixFileMode(new StoreLayout(scene.DataPath).Blob(blob.Digest))));
     }
 
     [Fact]
