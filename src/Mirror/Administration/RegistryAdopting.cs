@@ -27,13 +27,16 @@ internal sealed class RegistryAdopting(Doors doors, LocalRepositories own)
         RepositoryName? prefix = RepositoryName.TryParse(request.Prefix ?? "", out var parsed) ? parsed : null;
         // Nobody is slowed down by what nobody reads: what is told is small.
         var news = Channel.CreateUnbounded<AdoptLine>();
-        var source = Path.IsPathFullyQualified(path) ? DistributionFolder.Find(path, leftOut => Tell(news, new AdoptionNews(LeftOut: leftOut))) : null;
-        fault = request.Prefix is not null && prefix is null ? $"'{request.Prefix}' can not stand before a repository's name: write team or team/old"
+        var source = Path.IsPathFullyQualified(path)
+            ? DistributionFolder.Find(path, leftOut => Tell(news, new AdoptionNews(LeftOut: leftOut)))
+            : null;
+        fault = request.Prefix is not null && prefix is null
+                ? $"'{request.Prefix}' can not stand before a repository's name: write team or team/old"
             : source is null && !Path.Exists(path) ? $"{path} does not exist, or the user who runs the server may not look at it"
             : source is null ? $"{path} is not the data directory of a registry: there is no docker/registry/v2 in it that may be read"
             : source.IsCache && !request.TakesCache
-                ? $"{path} is what a pull-through proxy keeps of another registry (it has a scheduler-state.json): that needs no moving, because Mirror fetches it again "
-                + "when it is asked for. --force takes it over as images of our own"
+                ? $"{path} is what a pull-through proxy keeps of another registry (it has a scheduler-state.json): that needs no moving, "
+                + "because Mirror fetches it again when it is asked for. --force takes it over as images of our own"
             : null;
         if (fault is not null)
         {

@@ -4,8 +4,8 @@ using Mirror.Oci;
 namespace Mirror.Adoption;
 
 /// <summary>
-/// The data directory of another registry, CNCF Distribution (<c>registry:2</c>), as it is on the disk. It is only read, and nothing is believed of it:
-/// what is not as it should be is left out, and named; nothing in it leads out of it.
+/// The data directory of another registry, CNCF Distribution (<c>registry:2</c>), as it is on the disk. It is only read, and nothing is believed
+/// of it: what is not as it should be is left out, and named; nothing in it leads out of it.
 /// <code>
 /// docker/registry/v2/
 ///   blobs/sha256/ab/abcdef…/data                             all content, manifests too

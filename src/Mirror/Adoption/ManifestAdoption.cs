@@ -59,7 +59,7 @@ internal sealed class ManifestAdoption(
     /// <summary>Each index behind those that it refers to. A chain of them may be long.</summary>
     private async Task PushInOrderAsync(ConcurrentDictionary<Digest, bool> indexes, CancellationToken cancellationToken)
     {
-        var ahead = new Stack<(Digest Index, bool IsReady)>(indexes.Keys.OrderBy(digest => $"{digest}", StringComparer.Ordinal).Select(digest => (digest, false)));
+        var ahead = new Stack<(Digest Index, bool IsReady)>(indexes.Keys.Select(digest => (digest, false)));
         while (ahead.TryPop(out var next))
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -10,8 +10,9 @@ namespace Mirror.Adoption;
 internal sealed record AdoptionResult(IReadOnlyList<RepositoryName> Repositories, (long Count, long Bytes) Found, AdoptedBlobs Blobs);
 
 /// <summary>
-/// Takes over the content of another registry's data directory, each repository in the order of a push: blobs, then images, then the indexes of them, each
-/// with its tags. It has as many threads as there are processors: computing digests is most of the work. Broken off anywhere, what was taken over stays, and doing it again goes on from there.
+/// Takes over the content of another registry's data directory, each repository in the order of a push: blobs, then images, then the indexes of
+/// them, each with its tags. It has as many threads as there are processors: computing digests is most of the work. Broken off anywhere, what was
+/// taken over stays, and doing it again goes on from there.
 /// </summary>
 /// <param name="source">The other registry's directory.</param>
 /// <param name="own">Gets all of it.</param>
@@ -70,7 +71,8 @@ internal sealed class RegistryAdoption(
     }
 
     /// <summary>The blobs of all repositories, and behind those of each a step without one.</summary>
-    private static IEnumerable<(Repository, (Digest Blob, Digest KeptAs)?)> StepsOf(IEnumerable<(RepositoryName Name, DistributionRepository Source)> repositories)
+    private static IEnumerable<(Repository, (Digest Blob, Digest KeptAs)?)> StepsOf(
+        IEnumerable<(RepositoryName Name, DistributionRepository Source)> repositories)
     {
         foreach (var (name, source) in repositories)
         {

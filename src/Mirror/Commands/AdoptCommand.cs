@@ -139,8 +139,8 @@ public static class AdoptCommand
 
     private static string Text(AdoptedRegistry done, List<AdoptedRepository> repositories)
     {
-        var sum = $"{Printable.Sentence(done.Path)}: {Count(repositories.Count, "repository", "repositories")}, {Count(repositories.Sum(one => one.Tags), "tag")}, "
-            + $"{Count(repositories.Sum(one => one.Manifests), "manifest")}";
+        var sum = $"{Printable.Sentence(done.Path)}: {Count(repositories.Count, "repository", "repositories")}, "
+            + $"{Count(repositories.Sum(one => one.Tags), "tag")}, {Count(repositories.Sum(one => one.Manifests), "manifest")}";
         var blobs = done.Blobs;
         return done.DryRun
             ? $"{sum}, {Count(done.Found.Count, "blob")} ({Bytes.Human(done.Found.Bytes)}), {blobs.AlreadyHere} of them already here "
@@ -153,7 +153,8 @@ public static class AdoptCommand
     {
         if (done.Error is not null)
         {
-            await errors.WriteLineAsync($"mirror: broken off: {Printable.Sentence(done.Error)}; what was taken over stays, and the next time goes on from there");
+            await errors.WriteLineAsync(
+                $"mirror: broken off: {Printable.Sentence(done.Error)}; what was taken over stays, and the next time goes on from there");
         }
 
         if (done.NotLocal.Count > 0)
@@ -165,8 +166,8 @@ public static class AdoptCommand
 
         if (done.NamedAsRegistries.Count > 0)
         {
-            await errors.WriteLineAsync($"mirror: not reached, because their names begin with a configured registry's: {Names(done.NamedAsRegistries)}. "
-                + "Take them over with --as and another name before theirs");
+            await errors.WriteLineAsync(
+                $"mirror: not reached, because their names begin with a configured registry's: {Names(done.NamedAsRegistries)}. Take them over with --as and another name before theirs");
         }
     }
 

@@ -14,7 +14,8 @@ internal static class ConfigAdoptCommand
     {
         var file = new Argument<string?>("FILE")
         {
-            Description = "The other registry's config.yml. Without it: the one that REGISTRY_CONFIGURATION_PATH names, or what the image has by itself.",
+            Description = "The other registry's config.yml. Without it: the one that REGISTRY_CONFIGURATION_PATH names, or what the image has "
+                + "by itself.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var output = new Option<string?>("--output", "-o")

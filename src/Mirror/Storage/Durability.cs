@@ -55,8 +55,8 @@ internal static partial class Durability
     }
 
     /// <summary>
-    /// Gives a file a second name. False where the file system, the system's rules or the file do not allow that: what to do instead shows the reason,
-    /// if it is one to fail for.
+    /// Gives a file a second name. False where the file system, the system's rules or the file do not allow that: what to do instead shows the
+    /// reason, if it is one to fail for.
     /// </summary>
     public static bool TryLink(string from, string to)
     {

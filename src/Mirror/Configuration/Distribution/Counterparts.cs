@@ -33,7 +33,7 @@ internal static class Counterparts
         ("http.debug", "there is no second address: /healthz and /readyz are at the one that is listened on", true),
         ("http.http2", "HTTP/2 is spoken over TLS, by those who ask for it", false),
         ("http.h2c", "HTTP/2 is spoken over TLS alone", true),
-        ("http.tls.letsencrypt", "Mirror gets no certificates: let certbot do it and name its files under server.tls; they are read again when they change", true),
+        ("http.tls.letsencrypt", "Mirror gets no certificates: let certbot do it and name its files under server.tls", true),
         ("http.tls.minimumtls", "TLS 1.2 and 1.3 are spoken", false),
         ("http.tls.ciphersuites", "the system's choice of ciphers holds", true),
         ("http.tls", "of server.tls there are certificate, key, clientCa and requireClientCertificate", true),

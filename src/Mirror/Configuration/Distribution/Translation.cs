@@ -182,7 +182,8 @@ internal sealed class Translation
         // REGISTRY_AUTH=htpasswd names the way alone.
         var way = Take("auth");
         var (users, issuer) = (Take("auth.htpasswd.path"), Take("auth.token.issuer"));
-        var isGuarded = way is not null || users is not null || issuer is not null || _left.Exists(setting => setting.Key.StartsWith("auth.", StringComparison.Ordinal));
+        var isGuarded = way is not null || users is not null || issuer is not null
+            || _left.Exists(setting => setting.Key.StartsWith("auth.", StringComparison.Ordinal));
         Line(0, "access:");
         Line(1, $"anonymous: {(isGuarded ? "[]" : rights)}");
         if (users is not null)
