@@ -86,7 +86,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             address,
             time,
             loggers.CreateLogger<RegistryApi>());
-        _administration = new AdministrationApi(doors, _cache, store, loggers.CreateLogger<AdministrationApi>());
+        _administration = new AdministrationApi(doors, _cache, store, own, loggers.CreateLogger<AdministrationApi>());
         _health = new HealthEndpoint(store.Metadata, trouble, () => encryption?.FindTrouble());
     }
 

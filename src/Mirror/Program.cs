@@ -10,6 +10,7 @@ return await CommandLine.RunAsync(
         RemoveCommand.Create(),
         ImagesCommand.Create(),
         UsageCommand.Create(),
+        AdoptCommand.Create(),
         RebuildCommand.Create(),
         UserCommand.Create(),
     ],

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Mirror.Caching;
+using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Registry;
 using Mirror.Storage;
@@ -17,7 +18,8 @@ namespace Mirror.Administration;
 /// The internal API, for this program's own commands. Long answers are one JSON document a line, each sent when it is known. What can not
 /// be answered is refused with a sentence; once an answer has begun, failure is a broken connection.
 /// </summary>
-internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, Store store, ILogger<AdministrationApi> logger)
+internal sealed partial class AdministrationApi(
+    Doors doors, PullThrough cache, Store store, LocalRepositories own, ILogger<AdministrationApi> logger)
 {
     /// <summary>The longest names of the most images fit.</summary>
     private const int MaxBody = 8 * 1024 * 1024;
@@ -27,6 +29,7 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
     private readonly ImageWarming _warming = new(doors, cache);
     private readonly TagRefreshing _refreshing = new(doors, cache.Tags, store.Metadata);
     private readonly ImageRemoving _removing = new(doors, cache, store);
+    private readonly RegistryAdopting _adopting = new(doors, own);
     private readonly Lock _gate = new();
     private TaskCompletionSource _idle = CompletedSource();
     private int _running;
@@ -97,9 +100,10 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         ("/warm", "POST") => WarmAsync(http),
         ("/refresh", "POST") => RefreshAsync(http),
         ("/remove", "POST") => RemoveAsync(http),
+        ("/adopt", "POST") => AdoptAsync(http),
         ("/images", "GET") => ImagesAsync(http),
         ("/usage", "GET") => WriteLineAsync(http, StoreMeasure.Take(store), Messages.Json.StoreUsage),
-        ("/" or "/warm" or "/refresh" or "/remove" or "/images" or "/usage", _) =>
+        ("/" or "/warm" or "/refresh" or "/remove" or "/adopt" or "/images" or "/usage", _) =>
             RefuseAsync(http, StatusCodes.Status405MethodNotAllowed, "this is asked for with another method"),
         _ => RefuseAsync(http, StatusCodes.Status404NotFound, "this server does not know what was asked for: is it of another version?"),
     };
@@ -139,6 +143,20 @@ internal sealed partial class AdministrationApi(Doors doors, PullThrough cache, 
         foreach (var (asked, image) in images)
         {
             await WriteLineAsync(http, await _removing.RemoveAsync(asked, image, request.All), Messages.Json.RemovedImage);
+        }
+    }
+
+    private async Task AdoptAsync(HttpContext http)
+    {
+        var request = await ReadAsync(http, Messages.Json.AdoptRequest);
+        if (!_adopting.TryBegin(request, out var adoption, out var fault))
+        {
+            throw new RefusedException(fault);
+        }
+
+        await foreach (var line in adoption(http.RequestAborted))
+        {
+            await WriteLineAsync(http, line, Messages.Json.AdoptLine);
         }
     }
 

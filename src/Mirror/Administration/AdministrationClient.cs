@@ -74,6 +74,11 @@ public sealed class AdministrationClient : IDisposable
     public IAsyncEnumerable<RemovedImage> RemoveAsync(RemoveRequest request, CancellationToken cancellationToken) =>
         LinesAsync(Post("remove", request, Messages.Json.RemoveRequest), Messages.Json.RemovedImage, cancellationToken);
 
+    /// <summary>What is done and left out, as it comes, and at the end what came of it all.</summary>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<AdoptLine> AdoptAsync(AdoptRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("adopt", request, Messages.Json.AdoptRequest), Messages.Json.AdoptLine, cancellationToken);
+
     /// <param name="pattern">A glob over full names, or null for all.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="AdministrationException">The server refused, or broke off.</exception>

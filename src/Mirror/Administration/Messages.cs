@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mirror.Adoption;
 using Mirror.Caching;
 
 namespace Mirror.Administration;
@@ -15,6 +16,37 @@ public sealed record RefreshRequest(IReadOnlyList<string?>? Images);
 /// <param name="Images">As people name them.</param>
 /// <param name="All">Whether whole repositories are meant, and the names say neither tag nor digest; else they say one.</param>
 public sealed record RemoveRequest(IReadOnlyList<string?>? Images, bool All);
+
+/// <param name="Path">The other registry's directory: an absolute path, as the server sees it.</param>
+/// <param name="Prefix">What stands before all names here; null for the names that they have there.</param>
+/// <param name="MovesTags">Whether tags that are here and point elsewhere come to point to what they do there.</param>
+/// <param name="TakesCache">Whether what a pull-through proxy has kept is taken over too.</param>
+/// <param name="IsDry">Whether it is only said what would be done.</param>
+public sealed record AdoptRequest(string? Path, string? Prefix, bool MovesTags, bool TakesCache, bool IsDry);
+
+/// <summary>One line of an answer; one of them is set. The last is what came of it all.</summary>
+public sealed record AdoptLine(AdoptionProgress? Progress, LeftOut? LeftOut, AdoptedRepository? Repository, AdoptedRegistry? Registry);
+
+/// <param name="Path">The other registry's directory.</param>
+/// <param name="DryRun">Whether nothing was done.</param>
+/// <param name="Found">The blobs that its repositories have.</param>
+/// <param name="Blobs">What came of them.</param>
+/// <param name="NotLocal">Names that are not reached here, because <c>local</c> does not name them.</param>
+/// <param name="NamedAsRegistries">Names that are not reached here, because their first part is a configured registry's.</param>
+/// <param name="Local">What <c>local</c> has to be for the former to be reached.</param>
+/// <param name="Error">Why it was broken off.</param>
+public sealed record AdoptedRegistry(
+    string Path,
+    bool DryRun,
+    ContentCount Found,
+    AdoptedBlobs Blobs,
+    IReadOnlyList<string> NotLocal,
+    IReadOnlyList<string> NamedAsRegistries,
+    IReadOnlyList<string> Local,
+    string? Error);
+
+/// <summary>All that was answered.</summary>
+public sealed record AdoptionReport(AdoptedRegistry Registry, IReadOnlyList<AdoptedRepository> Repositories, IReadOnlyList<LeftOut> LeftOut);
 
 /// <summary>One line of an answer: how it stands with the image that is being fetched, or what came of it. One of the two is set.</summary>
 public sealed record WarmLine(WarmProgress? Progress, WarmedImage? Image);
@@ -154,6 +186,9 @@ public static class Messages
 [JsonSerializable(typeof(RefreshRequest))]
 [JsonSerializable(typeof(RemoveRequest))]
 [JsonSerializable(typeof(RemovedImage))]
+[JsonSerializable(typeof(AdoptRequest))]
+[JsonSerializable(typeof(AdoptLine))]
+[JsonSerializable(typeof(AdoptionReport))]
 [JsonSerializable(typeof(WarmLine))]
 [JsonSerializable(typeof(RefreshedImage))]
 [JsonSerializable(typeof(ListedImage))]

@@ -24,7 +24,7 @@ public static class ConfigCommand
             return ExitCode.Done;
         });
 
-        return new Command("config", "Check, show or describe the configuration.") { check, show, schema };
+        return new Command("config", "Check, show or describe the configuration.") { check, show, schema, ConfigAdoptCommand.Create() };
     }
 
     private static int WithConfiguration(ParseResult invocation, Func<ConfigurationAnswer.Loaded, string> text)

@@ -30,7 +30,7 @@ public static class GlobalOptions
         return answer as ConfigurationAnswer.Loaded;
     }
 
-    private static Dictionary<string, string> EnvironmentVariables() => Environment.GetEnvironmentVariables()
+    public static IReadOnlyDictionary<string, string> EnvironmentVariables() => Environment.GetEnvironmentVariables()
         .Cast<DictionaryEntry>()
         .ToDictionary(v => (string)v.Key, v => (string?)v.Value ?? string.Empty);
 }

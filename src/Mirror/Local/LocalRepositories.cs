@@ -91,6 +91,53 @@ public sealed class LocalRepositories(Store store)
         return store.Metadata.Local.AddBlobAsync(repository, turn.Publish());
     }
 
+    /// <summary>Whether a blob is here already, in whatever repository. It stays for a while then.</summary>
+    public bool IsHere(Digest digest)
+    {
+        store.Leases.Take(digest);
+        return store.Metadata.FindBlob(digest) is { } blob && store.Blobs.CanBeOpened(blob);
+    }
+
+    /// <summary>Takes a file of another program's into a repository, as a blob. The file stays as it is.</summary>
+    /// <param name="repository">Gets it.</param>
+    /// <param name="digest">The one that the file should have.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="pass">Is told how many bytes were verified, often.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Null where the file has another digest.</returns>
+    /// <exception cref="IOException">The file can not be read, or the disk refused.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public async Task<AdoptedBlob?> TryAdoptBlobAsync(
+        RepositoryName repository, Digest digest, string path, Action<int> pass, CancellationToken cancellationToken)
+    {
+        store.Leases.Take(digest);
+        var adopted = store.Blobs.TryAdopt(digest, path, pass, cancellationToken);
+        if (adopted is not null)
+        {
+            await store.Metadata.Local.AddBlobAsync(repository, adopted.Record);
+        }
+
+        return adopted;
+    }
+
+    /// <summary>Gives a repository a blob that is here, unless it has it.</summary>
+    public async Task LinkBlobAsync(RepositoryName repository, Digest digest)
+    {
+        if (FindOpenable(repository, digest) is null && store.Metadata.FindBlob(digest) is { } blob)
+        {
+            await store.Metadata.Local.AddBlobAsync(repository, blob);
+        }
+    }
+
+    /// <summary>Whether a repository has a manifest, and its bytes are what they were.</summary>
+    public bool HasManifest(RepositoryName repository, Digest digest) =>
+        store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: not null } link
+        && MediaTypes.IsManifest(link.Descriptor.MediaType)
+        && FindIntact(digest) is not null;
+
+    /// <summary>What a tag of a repository points to.</summary>
+    public Digest? FindTag(RepositoryName repository, Tag tag) => store.Metadata.FindTag(RepositoryKey.Local(repository), tag)?.Digest;
+
     /// <summary>Gives a repository a blob that is in another one.</summary>
     /// <param name="target">Gets it.</param>
     /// <param name="digest">The blob.</param>

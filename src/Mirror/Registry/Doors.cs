@@ -86,6 +86,9 @@ internal sealed class Doors
         _default = doors.FirstOrDefault(door => door.Default)?.Upstream;
     }
 
+    /// <summary>Names that are our own.</summary>
+    public IReadOnlyList<RepositoryPattern> Own => _own;
+
     /// <summary>Whether a segment of a path names a registry.</summary>
     public bool IsRegistry(string segment) => _byName.ContainsKey(segment);
 
@@ -128,6 +131,9 @@ internal sealed class Doors
             : FindInDefault(name) is { } repository ? new Place.Elsewhere(repository)
             : null;
     }
+
+    /// <summary>Whether a name is one of our own for who asks at the root.</summary>
+    public bool IsOwnAtRoot(RepositoryName name) => FindOwn(new Entrance(Prefix: null, Host: "", Namespace: null), name) is not null;
 
     /// <summary>The repository of our own that a request changes, or null where its name is another registry's.</summary>
     public RepositoryName? FindOwn(Entrance entrance, RepositoryName name) =>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Win32.SafeHandles;
 using Mirror.Oci;
 
@@ -7,7 +8,47 @@ namespace Mirror.Storage;
 /// <param name="Digest">Its address.</param>
 /// <param name="Size">In bytes.</param>
 /// <param name="Checksums">Of its blocks.</param>
-public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksums);
+public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksums)
+{
+    private const int PieceSize = 1024 * 1024;
+
+    /// <summary>Reads content to its end.</summary>
+    /// <param name="digest">The one that it should have.</param>
+    /// <param name="file">The content; null for none.</param>
+    /// <param name="pass">Is told how many bytes were read, often.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>What is to be known of it, or null where it has another digest.</returns>
+    /// <exception cref="IOException">It can not be read.</exception>
+    internal static BlobRecord? TryRead(Digest digest, SafeFileHandle? file, Action<int> pass, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(PieceSize);
+        try
+        {
+            using var hash = Digest.Start(digest.Algorithm);
+            var checksums = new BlockChecksums.Builder();
+            var length = 0L;
+            while (file is not null && RandomAccess.Read(file, buffer.AsSpan(0, PieceSize), length) is > 0 and var read)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                hash.AppendData(buffer, 0, read);
+                checksums.Append(buffer.AsSpan(0, read));
+                length += read;
+                pass(read);
+            }
+
+            return Digest.Finish(hash) == digest ? new BlobRecord(digest, length, checksums.Finish()) : null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}
+
+/// <summary>A file of another program's that is published now.</summary>
+/// <param name="Record">What is to be known of it.</param>
+/// <param name="IsLink">Whether both have the same bytes on the disk.</param>
+public sealed record AdoptedBlob(BlobRecord Record, bool IsLink);
 
 /// <summary>The files: staging, publishing and opening content. What may be shown to whom is not known here.</summary>
 public sealed class BlobStore(StoreLayout layout)
@@ -57,6 +98,46 @@ public sealed class BlobStore(StoreLayout layout)
         using var staged = Stage(layout.NewStaged(), digest.Algorithm, FileMode.CreateNew);
         staged.Append(content);
         return staged.Verify(digest) ? staged.Publish() : throw new InvalidOperationException($"What was to be published as {digest} is not that.");
+    }
+
+    /// <summary>
+    /// Publishes a file that belongs to another program, as a second name of the same bytes where the file system and the file allow that, else as
+    /// a copy. The other's name, bytes and mode stay as they are. What is verified is what is published, whatever becomes of the other's name
+    /// meanwhile.
+    /// </summary>
+    /// <param name="digest">The one that it should have.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="pass">Is told how many bytes were verified, often.</param>
+    /// <param name="cancellationToken">Ends it, but for a copy that is being made.</param>
+    /// <returns>Durable; or null where the file has another digest.</returns>
+    /// <exception cref="IOException">It can not be read, or our disk refused.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public AdoptedBlob? TryAdopt(Digest digest, string path, Action<int> pass, CancellationToken cancellationToken)
+    {
+        // What has no length may be no file: a pipe would be waited for for ever.
+        if (new FileInfo(path).Length == 0)
+        {
+            return digest.Matches([]) ? new AdoptedBlob(Publish(digest, []), IsLink: false) : null;
+        }
+
+        var staged = layout.NewStaged();
+        BeginUse(staged);
+        try
+        {
+            var isLink = IsOnlyItsOwners(path) && Durability.TryLink(path, staged);
+            if (!isLink)
+            {
+                File.Copy(path, staged);
+            }
+
+            return PublishFile(digest, staged, isLink, pass, cancellationToken) is { } record ? new AdoptedBlob(record, isLink) : null;
+        }
+        finally
+        {
+            // A link that is published already is not renamed: both names are one file's.
+            File.Delete(staged);
+            EndUse(staged);
+        }
     }
 
     /// <summary>Opens a published blob, or answers null where its file is gone or has another size than the index says.</summary>
@@ -118,13 +199,36 @@ public sealed class BlobStore(StoreLayout layout)
         return swept;
     }
 
-    private StagedBlob Stage(string path, DigestAlgorithm algorithm, FileMode mode, bool flushesAsItGrows = false)
+    /// <summary>Verifies and publishes a staged file. The mode of a link is its other owner's too.</summary>
+    private BlobRecord? PublishFile(Digest digest, string staged, bool isLink, Action<int> pass, CancellationToken cancellationToken)
     {
-        lock (_gate)
+        using var handle = File.OpenHandle(
+            staged, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+        if (BlobRecord.TryRead(digest, handle, pass, cancellationToken) is not { } record)
         {
-            _inUse[path] = _inUse.GetValueOrDefault(path) + 1;
+            return null;
         }
 
+        RandomAccess.FlushToDisk(handle);
+        var folder = layout.BlobFolder(digest);
+        Durability.CreateFolder(folder);
+        if (!isLink && !OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(handle, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+        }
+
+        Durability.Rename(staged, layout.Blob(digest));
+        Durability.FlushFolder(folder);
+        return record;
+    }
+
+    /// <summary>Whether nobody but its owner can write to a file: others may do so long after it has become ours as well.</summary>
+    private static bool IsOnlyItsOwners(string path) =>
+        !OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) == UnixFileMode.None;
+
+    private StagedBlob Stage(string path, DigestAlgorithm algorithm, FileMode mode, bool flushesAsItGrows = false)
+    {
+        BeginUse(path);
         try
         {
             return new StagedBlob(layout, path, algorithm, mode, () => EndUse(path)) { FlushesAsItGrows = flushesAsItGrows };
@@ -133,6 +237,14 @@ public sealed class BlobStore(StoreLayout layout)
         {
             EndUse(path);
             throw;
+        }
+    }
+
+    private void BeginUse(string path)
+    {
+        lock (_gate)
+        {
+            _inUse[path] = _inUse.GetValueOrDefault(path) + 1;
         }
     }
 

@@ -6,12 +6,15 @@ namespace Mirror.Storage;
 
 /// <summary>
 /// What .NET has no call for: to flush a folder's entries like a file's bytes, so that a rename or a new folder survives a power failure; to rename
-/// without ever copying; and to have a file's bytes written soon.
+/// without ever copying; to give a file a second name; and to have a file's bytes written soon.
 /// </summary>
 internal static partial class Durability
 {
     private const int ReadOnly = 0;
     private const uint SyncFileRangeWrite = 2;
+
+    /// <summary>ENOSPC, on Linux and macOS.</summary>
+    private const int NoSpace = 28;
 
     /// <summary>EXDEV, on Linux and macOS.</summary>
     private const int AcrossFileSystems = 18;
@@ -51,8 +54,32 @@ internal static partial class Durability
         }
     }
 
+    /// <summary>
+    /// Gives a file a second name. False where the file system, the system's rules or the file do not allow that: what to do instead shows the
+    /// reason, if it is one to fail for.
+    /// </summary>
+    public static bool TryLink(string from, string to)
+    {
+        if ((!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS()) || LinkFile(from, to) != 0)
+        {
+            return false;
+        }
+
+        // The name may have become a symbolic link's a moment ago; then that has been linked, and not what it leads to.
+        if (new FileInfo(to).LinkTarget is null)
+        {
+            return true;
+        }
+
+        File.Delete(to);
+        return false;
+    }
+
     /// <summary>Whether a rename has failed because the two places are on different file systems, or in different mounts of one.</summary>
     public static bool IsAcrossFileSystems(IOException failure) => failure.HResult == AcrossFileSystems;
+
+    /// <summary>Whether something has failed because the disk is full.</summary>
+    public static bool IsDiskFull(IOException failure) => failure.HResult == NoSpace;
 
     /// <summary>Makes a rename in a folder survive a power failure.</summary>
     /// <exception cref="IOException">The folder could not be flushed.</exception>
@@ -109,6 +136,10 @@ internal static partial class Durability
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int RenameFile(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int LinkFile(string from, string to);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

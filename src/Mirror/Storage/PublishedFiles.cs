@@ -1,4 +1,3 @@
-using System.Buffers;
 using Mirror.Oci;
 
 namespace Mirror.Storage;
@@ -11,8 +10,6 @@ namespace Mirror.Storage;
 /// <param name="leaveOut">Is told what is left out, and why; also by several threads at once.</param>
 internal sealed class PublishedFiles(StoreLayout layout, Action<string> leaveOut)
 {
-    private const int PieceSize = 1024 * 1024;
-
     /// <summary>All of them, one folder after the other.</summary>
     /// <param name="enter">Is told which part of them comes next, from 0 to 1.</param>
     public IEnumerable<(Digest Digest, FileInfo File)> List(Action<double> enter)
@@ -54,28 +51,15 @@ internal sealed class PublishedFiles(StoreLayout layout, Action<string> leaveOut
     /// <param name="cancellationToken">Ends it.</param>
     public BlobRecord? Read(Digest digest, FileInfo file, Action<int> pass, CancellationToken cancellationToken)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(PieceSize);
         try
         {
-            using var hash = Digest.Start(digest.Algorithm);
-            var checksums = new BlockChecksums.Builder();
-            var length = 0L;
             // What has no length may be no file: a pipe would be waited for for ever.
             using var handle = file.Length == 0
                 ? null
                 : File.OpenHandle(file.FullName, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan);
-            while (handle is not null && RandomAccess.Read(handle, buffer.AsSpan(0, PieceSize), length) is > 0 and var read)
+            if (BlobRecord.TryRead(digest, handle, pass, cancellationToken) is { } record)
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                hash.AppendData(buffer, 0, read);
-                checksums.Append(buffer.AsSpan(0, read));
-                length += read;
-                pass(read);
-            }
-
-            if (Digest.Finish(hash) == digest)
-            {
-                return new BlobRecord(digest, length, checksums.Finish());
+                return record;
             }
 
             LeaveOut(file, "is damaged: it does not have the digest that is its name");
@@ -84,11 +68,6 @@ internal sealed class PublishedFiles(StoreLayout layout, Action<string> leaveOut
         {
             LeaveOut(file, $"can not be read: {e.Message}");
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
         return null;
     }
 

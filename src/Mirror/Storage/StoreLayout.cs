@@ -7,7 +7,8 @@ namespace Mirror.Storage;
 /// Where everything is in the data directory. Only this class makes paths, and only from values that can not hold a separator or a dot.
 /// <code>
 /// data/
-///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440
+///   blobs/sha256/ab/abcdef…   published content, manifests too; immutable; mode 0440, but for
+///                             what another program has a name of too, which keeps the mode that it had
 ///   staged/…                  bytes that are not verified and published yet; a download's under its registry and digest, an
 ///                             upload's under its identity and repository, so that both go on where they stood after a
 ///                             break or a restart; mode 0600

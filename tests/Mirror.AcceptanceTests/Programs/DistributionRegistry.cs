@@ -24,6 +24,9 @@ internal sealed partial class DistributionRegistry : IAsyncDisposable
 
     public Uri Url => new($"http://{Host}");
 
+    /// <summary>Its root directory.</summary>
+    public string DataPath => _folder.Combine("data");
+
     /// <summary>The lines of its access log that are about a mirror's requests.</summary>
     public IReadOnlyList<string> MirrorRequests =>
         [.. _log.Concat(_process?.Lines ?? []).Where(line => line.Contains(" \"mirror/", StringComparison.Ordinal))];
@@ -54,7 +57,7 @@ internal sealed partial class DistributionRegistry : IAsyncDisposable
         var auth = Credentials is null ? "" : $"auth: {{ htpasswd: {{ realm: upstream, path: {_folder.Combine("htpasswd")} }} }}";
         await File.WriteAllTextAsync(_folder.Combine("config.yml"), $$"""
             version: 0.1
-            storage: { filesystem: { rootdirectory: {{_folder.Combine("data")}} } }
+            storage: { filesystem: { rootdirectory: {{DataPath}} }, delete: { enabled: true } }
             http: { addr: "127.0.0.1:{{_port}}" }
             {{auth}}
             """);

@@ -74,7 +74,8 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         Command.RunWithAsync(input, Dotnet, [Program, .. arguments]);
 
     /// <summary>Starts another command with this mirror's configuration.</summary>
-    public ChildProcess StartCommand(string name) => ChildProcess.Start(Dotnet, [Program, name, "-c", ConfigurationFile]);
+    public ChildProcess StartCommand(params IReadOnlyList<string> arguments) =>
+        ChildProcess.Start(Dotnet, [Program, .. arguments, "-c", ConfigurationFile]);
 
     /// <summary>Starts on the port that it had before, or on a free one the first time, and waits until it is ready.</summary>
     public async Task StartAsync()

@@ -224,8 +224,7 @@ public sealed class TokenEndpointTests : IAsyncLifetime
     }
 
     private async Task<LoginAnswer> CheckAsync(HttpContext http, string user, string password) => user == "slow" ? new LoginAnswer.TooMany(TimeSpan.FromSeconds(2.5))
-        : await _scene.Logins.CheckAsync(user, password) ? new LoginAnswer.Right()
-        : new LoginAnswer.Wrong();
+        : await _scene.Logins.CheckAsync(http.Connection.RemoteIpAddress, user, password);
 
     private async Task<HttpResponseMessage> GetAsync(string query, string? user = null, string? password = null)
     {

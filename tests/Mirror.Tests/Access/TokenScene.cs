@@ -23,7 +23,7 @@ internal sealed class TokenScene : IDisposable
         Layout = new StoreLayout(Folder.Combine("data"));
         Directory.CreateDirectory(Layout.Root);
         WriteUser("alice", Password);
-        Logins = new Logins(new UsersFile(_users, Log.CreateLogger<UsersFile>()), Time);
+        Logins = new Logins(new UsersFile(_users, Log.CreateLogger<UsersFile>()), new FailedLogins(Time), Time);
         (Keys, Own, Reader) = Start();
     }
 

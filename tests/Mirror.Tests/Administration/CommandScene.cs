@@ -89,7 +89,7 @@ internal sealed class CommandScene : IAsyncDisposable
     public Task<int> RunAsync(TextWriter output, TextWriter error, CancellationToken stopping, params string[] arguments)
     {
         var streams = new InvocationConfiguration { Output = output, Error = error };
-        Command[] commands = [WarmCommand.Create(), RefreshCommand.Create(), RemoveCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(), RebuildCommand.Create()];
+        Command[] commands = [WarmCommand.Create(), RefreshCommand.Create(), RemoveCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(), RebuildCommand.Create(), AdoptCommand.Create()];
         string[] all = [.. arguments, "-c", ConfigurationFile];
         if (!stopping.CanBeCanceled)
         {

@@ -95,6 +95,42 @@ public sealed class ConfigCommandTests : IDisposable
         Assert.Equal("etc/other.yml", loaded.Source);
     }
 
+    [Fact]
+    public async Task A_translation_is_printed_or_written_to_a_new_file_that_only_its_owner_reads()
+    {
+        var there = Path.Combine(_folder.FullName, "config.yml");
+        var here = Path.Combine(_folder.FullName, "mirror.yml");
+        await File.WriteAllTextAsync(there, "proxy: { remoteurl: 'https://ghcr.io', username: me, password: secret }\nnotifications: { x: 1 }\n");
+        var lost = $"{there}:2:21: notifications.x: nobody is notified of pushes and pulls\n";
+
+        var printed = await RunAsync("config", "adopt", there);
+        var written = await RunAsync("config", "adopt", there, "-o", here);
+        var again = await RunAsync("config", "adopt", there, "-o", here);
+
+        Assert.Equal((3, lost), (printed.Code, printed.Error));
+        Assert.Contains("password: secret\n", printed.Output, StringComparison.Ordinal);
+        Assert.Equal((3, "", lost), written);
+        Assert.Equal(printed.Output, await File.ReadAllTextAsync(here));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(here));
+        Assert.Equal((1, ""), (again.Code, again.Output));
+        Assert.Equal(0, (await RunAsync("config", "check", "-c", here)).Code);
+    }
+
+    [Theory]
+    [InlineData("a: [", ":2:")]
+    [InlineData("a: !tag b", ":1:")]
+    public async Task What_is_no_configuration_is_not_translated(string text, string place)
+    {
+        var there = Path.Combine(_folder.FullName, "config.yml");
+        await File.WriteAllTextAsync(there, text);
+
+        var (code, output, error) = await RunAsync("config", "adopt", there);
+
+        Assert.Equal((2, ""), (code, output));
+        Assert.StartsWith(there + place, error, StringComparison.Ordinal);
+        Assert.Equal((2, "", "nowhere.yml: does not exist\n"), await RunAsync("config", "adopt", "nowhere.yml"));
+    }
+
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
     {
         await using var output = new StringWriter();

@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Mirror.Configuration;
+using Mirror.Oci;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Listening;
@@ -40,28 +40,22 @@ public sealed class ClientCertificateTests
     [Theory]
     [InlineData("1.1")]
     [InlineData("2.0")]
-    public async Task Whoever_decides_about_access_sees_the_certificate_that_counts_or_none(string version)
+    public async Task A_certificate_names_the_user_and_what_does_not_count_names_nobody(string version)
     {
-        await using var upstream = await FakeRegistry.StartAsync();
-        var seen = new ConcurrentQueue<string?>();
-        await using var scene = await TlsScene.StartAsync(
-            clientCa: _clients,
-            // Rules are asked about clients of what our credentials can read.
-            registries: [MirrorHost.Registry("docker.io", upstream) with { Default = true, Username = "mirror", Password = new Secret("secret") }],
-            namesReader: (http, _) =>
-            {
-                seen.Enqueue(http.Connection.ClientCertificate?.Subject);
-                return true;
-            });
+        var alice = new AccessRule([RepositoryPattern.Parse("**")], ["alice"], [], Rights.Pull | Rights.Push);
+        await using var scene = await TlsScene.StartAsync(clientCa: _clients, access: new AccessOptions { Rules = [alice] });
         using var certificate = _clients.Issue("alice", use: TestAuthority.ClientUse);
+        using var other = _clients.Issue("bob", use: TestAuthority.ClientUse);
         using var selfSigned = SelfSigned();
-        foreach (var shown in (X509Certificate2?[])[certificate, null, selfSigned])
+        (X509Certificate2? Shown, int Status)[] expected = [(certificate, 202), (other, 403), (null, 403), (selfSigned, 400)];
+
+        foreach (var (shown, status) in expected)
         {
             using var client = scene.Client(Version.Parse(version), shown);
-            using var answer = await client.GetAsync("/v2/library/alpine/manifests/1");
-        }
+            using var answer = await client.PostAsync("/v2/app/blobs/uploads/", content: null);
 
-        Assert.Equal(["CN=alice", null], seen);
+            Assert.Equal((shown?.Subject, status), (shown?.Subject, (int)answer.StatusCode));
+        }
     }
 
     public static TheoryData<string> Refused => new("of another authority", "expired", "not valid yet", "for servers", "self-signed");

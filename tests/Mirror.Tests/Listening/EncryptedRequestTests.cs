@@ -56,7 +56,7 @@ public sealed class EncryptedRequestTests
             }
         }
 
-        Assert.Equal(HttpStatusCode.OK, await AskAsync(30 * 1024));
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(30 * 1024));
         Assert.NotEqual(HttpStatusCode.OK, await AskAsync(64 * 1024));
         Assert.Equal("{}", await client.GetStringAsync("/v2/"));
     }

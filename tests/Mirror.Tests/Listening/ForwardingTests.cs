@@ -92,6 +92,18 @@ public sealed partial class ForwardingTests
         Assert.Equal((IPAddress.Loopback, new Uri("http://host.lan:81/")), Assert.Single(host.Seen));
     }
 
+    [Theory]
+    [InlineData("127.0.0.1/32", "203.0.113.9")]
+    [InlineData("10.0.0.0/8", "127.0.0.1")]
+    public async Task An_address_that_listens_for_both_kinds_gives_an_IPv4_client_its_own(string trusted, string client)
+    {
+        await using var host = await StartAsync([trusted], "*:0");
+
+        await host.AskAsync("127.0.0.1", "/v2/", "X-Forwarded-For: 203.0.113.9");
+
+        Assert.Equal(IPAddress.Parse(client), Assert.Single(host.Seen).Client);
+    }
+
     [Fact]
     public async Task Who_says_no_host_has_come_to_the_address_that_is_listened_on()
     {
@@ -116,12 +128,18 @@ public sealed partial class ForwardingTests
         Assert.Equal(202, (await host.AskAsync("127.0.0.1", Uploads, "X-Forwarded-For: 203.0.113.10")).Status);
     }
 
-    private static async Task<Host> StartAsync(string[] trusted)
+    private static async Task<Host> StartAsync(string[] trusted, string listen = "127.0.0.1:0")
     {
         var users = new TestUsers("alice");
         var everybody = new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete, Users = users.Path };
         return new Host(users, await MirrorHost.StartAsync(
-            [], everybody, configure: server => server with { TrustedProxies = [.. trusted.Select(network => IPNetwork.Parse(network))] }));
+            [],
+            everybody,
+            configure: server => server with
+            {
+                Listen = [ListenAddress.Parse(listen)],
+                TrustedProxies = [.. trusted.Select(network => IPNetwork.Parse(network))],
+            }));
     }
 
     /// <summary>Who logs in with a wrong password is told where tokens are had, and the log says from where it came.</summary>
@@ -143,7 +161,7 @@ public sealed partial class ForwardingTests
 
         public async Task<RawResponse> AskAsync(string from, string path, params string[] headers)
         {
-            using var connection = await RawHttp.ConnectAsync(mirror.Url, from: IPAddress.Parse(from));
+            using var connection = await RawHttp.ConnectAsync(new UriBuilder(mirror.Url) { Host = "127.0.0.1" }.Uri, from: IPAddress.Parse(from));
             var lines = string.Concat(headers.Select(header => $"{header}\r\n"));
             return await (path == Uploads
                 ? AskAsync(connection, $"POST {path} HTTP/1.1\r\nHost: host.lan:81\r\nContent-Length: 0\r\n{lines}\r\n")

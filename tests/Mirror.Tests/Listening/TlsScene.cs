@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
-using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Testing;
 
@@ -31,14 +30,14 @@ internal sealed class TlsScene : IAsyncDisposable
     /// <param name="clientCa">Who vouches for clients; nobody is asked for a certificate where this is null.</param>
     /// <param name="requireClientCertificate">Whether nobody is served without.</param>
     /// <param name="registries">What may be pulled through; nothing where this is null.</param>
-    /// <param name="namesReader">Whom rules name; nobody where this is null.</param>
+    /// <param name="access">Who may do what; everybody everything where this is null.</param>
     /// <param name="certificate">What the server shows first; null for one that is valid for years.</param>
     public static async Task<TlsScene> StartAsync(
         Func<ServerOptions, ServerOptions>? configure = null,
         TestAuthority? clientCa = null,
         bool requireClientCertificate = false,
         IReadOnlyList<RegistryOptions>? registries = null,
-        NamesReader? namesReader = null,
+        AccessOptions? access = null,
         Func<TestAuthority, X509Certificate2>? certificate = null)
     {
         var scene = new TlsScene(new TemporaryDirectory(), new TestAuthority());
@@ -51,7 +50,7 @@ internal sealed class TlsScene : IAsyncDisposable
         }
 
         scene._mirror = await MirrorHost.StartAsync(
-            registries ?? [], namesReader, server => (configure?.Invoke(server) ?? server) with { Tls = scene.Options });
+            registries ?? [], access, configure: server => (configure?.Invoke(server) ?? server) with { Tls = scene.Options });
         return scene;
     }
 

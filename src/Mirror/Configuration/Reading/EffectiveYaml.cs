@@ -88,7 +88,8 @@ internal static class EffectiveYaml
     private static string ValueOf(IReadOnlyList<string> values) =>
         values is [var one] ? Escaped(one) : $"[{string.Join(", ", values.Select(Escaped))}]";
 
-    private static string Escaped(string value) => ScalarOf(Variables.Escape(value));
+    /// <summary>A value as it is written in a file, so that it is read as it is.</summary>
+    public static string Escaped(string value) => ScalarOf(Variables.Escape(value));
 
     /// <summary>Quoted unless it is certainly a plain scalar; a JSON string is a YAML one too.</summary>
     private static string ScalarOf(string text) =>
