@@ -8,6 +8,7 @@ WORKDIR /source
 # The projects first: a change in the code alone does not restore again.
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY src/Mirror.Oci/Mirror.Oci.csproj src/Mirror.Oci/
+COPY src/Mirror.Sync/Mirror.Sync.csproj src/Mirror.Sync/
 COPY src/Mirror/Mirror.csproj src/Mirror/
 RUN dotnet restore src/Mirror --use-current-runtime -p:SelfContained=true -p:PublishReadyToRun=true
 COPY .editorconfig BannedSymbols.txt ./
