@@ -19,6 +19,7 @@ missing_packages() {
   for tool in "${tools[@]}"; do
     command -v "${tool%%:*}" > /dev/null || echo "${tool#*:}"
   done
+  [[ -e /usr/share/zoneinfo/Europe/Berlin ]] || echo tzdata
 }
 
 install_packages() (

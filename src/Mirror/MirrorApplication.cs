@@ -41,9 +41,10 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         store.Metadata.Damage.Tell(trouble.Damaged);
         var loops = new Loops();
+        var pulledThrough = configuration.Registries.Where(registry => registry.PullThrough).ToList();
         _cache = new PullThrough(
-            configuration.Registries.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
-        var doors = new Doors([.. _cache.Upstreams.Zip(configuration.Registries, DoorOf)], configuration.OwnNames, store.Metadata.Local.HasManifests);
+            pulledThrough.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
+        var doors = new Doors([.. _cache.Upstreams.Zip(pulledThrough, DoorOf)], configuration.OwnNames, store.Metadata.Local.HasManifests);
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());

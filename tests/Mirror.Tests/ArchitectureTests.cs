@@ -10,7 +10,7 @@ public sealed partial class ArchitectureTests
     {
         ["Storage"] = [],
         ["Observability"] = ["Configuration", "Storage"],
-        ["Configuration"] = ["Configuration.Reading"],
+        ["Configuration"] = ["Configuration.Reading", "Sync.Jobs", "Sync.Scheduling"],
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
         ["Local"] = ["Storage"],
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
@@ -43,6 +43,15 @@ public sealed partial class ArchitectureTests
         var oci = typeof(Oci.Digest).Assembly.GetReferencedAssemblies().Select(assembly => assembly.Name);
 
         Assert.DoesNotContain(oci, name => name!.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal) || name == "mirror");
+    }
+
+    [Fact]
+    public void Replication_knows_the_specifications_values_and_neither_the_program_nor_a_web_server()
+    {
+        var sync = typeof(Sync.Jobs.SyncJob).Assembly.GetReferencedAssemblies().Select(assembly => assembly.Name).ToList();
+
+        Assert.Contains("Mirror.Oci", sync);
+        Assert.All(sync, name => Assert.True(name == "Mirror.Oci" || name!.StartsWith("System.", StringComparison.Ordinal), name));
     }
 
     [Fact]

@@ -23,32 +23,40 @@ public sealed record MirrorConfiguration
     public IReadOnlyList<RepositoryPattern> Local { get; init; } = [];
 
     /// <summary>Names that are our own: beside a default registry, those of one segment, unless told otherwise.</summary>
-    public IReadOnlyList<RepositoryPattern> OwnNames =>
-        Local.Count > 0 ? Local : [RepositoryPattern.Parse(Registries.Any(registry => registry.Default) ? "*" : "**")];
+    public IReadOnlyList<RepositoryPattern> OwnNames => NamesOfOurOwn(Local, Registries);
 
     /// <summary>Every registry that may be contacted, in the order of the file.</summary>
     public IReadOnlyList<RegistryOptions> Registries { get; init; } = [];
 
     public AccessOptions Access { get; init; } = new();
 
+    public SyncOptions Sync { get; init; } = new();
+
     public ObservabilityOptions Observability { get; init; } = new();
 
     internal static MirrorConfiguration Read(ConfigurationSection root)
     {
         var server = root.ReadSection("server", ServerOptions.Read, "How clients reach Mirror.");
+        var storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where.");
+        var local = root.ReadList(
+            "local",
+            Kinds.RepositoryPattern,
+            [],
+            "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment while no image is there. "
+                + "Default: * (one segment) where there is a default registry, else ** (all).");
+        var registries = RegistryOptions.ReadAll(root, server.Listen);
         return new MirrorConfiguration
         {
             Server = server,
-            Storage = root.ReadSection("storage", StorageOptions.Read, "What Mirror keeps, and where."),
-            Local = root.ReadList(
-                "local",
-                Kinds.RepositoryPattern,
-                [],
-                "Names that are this registry's own: pushed here, and never asked for elsewhere, but for those of one segment while no image is there. "
-                    + "Default: * (one segment) where there is a default registry, else ** (all)."),
-            Registries = RegistryOptions.ReadAll(root, server.Listen),
+            Storage = storage,
+            Local = local,
+            Registries = registries,
             Access = root.ReadSection("access", AccessOptions.Read, "Who may do what."),
+            Sync = root.ReadSection(
+                "sync", section => SyncOptions.Read(section, registries, NamesOfOurOwn(local, registries)), "What is copied between registries, and when."),
             Observability = root.ReadSection("observability", ObservabilityOptions.Read, "What Mirror says about itself."),
         };
     }
+    private static IReadOnlyList<RepositoryPattern> NamesOfOurOwn(IReadOnlyList<RepositoryPattern> local, IReadOnlyList<RegistryOptions> registries) =>
+        local.Count > 0 ? local : [RepositoryPattern.Parse(registries.Any(registry => registry.Default) ? "*" : "**")];
 }

@@ -69,6 +69,9 @@ public sealed record RegistryOptions
     /// <summary>Whether it is never contacted.</summary>
     public bool Offline { get; init; }
 
+    /// <summary>Whether clients can pull from it through this mirror. Else it is for jobs alone.</summary>
+    public bool PullThrough { get; init; } = true;
+
     /// <summary>What may be pulled through. Empty: everything.</summary>
     public IReadOnlyList<RepositoryPattern> Allow { get; init; } = [];
 
@@ -114,6 +117,14 @@ public sealed record RegistryOptions
             if (registry.Host is not null && !byHost.TryAdd(registry.Host, name))
             {
                 section.Fault("host", $"'{byHost[registry.Host]}' has this host already: each needs its own");
+            }
+
+            foreach (var (key, isSet) in (ReadOnlySpan<(string, bool)>)[("default", registry.Default), ("host", registry.Host is not null)])
+            {
+                if (isSet && !registry.PullThrough)
+                {
+                    section.Fault(key, "pullThrough is false, so that no client can reach the registry: remove one of the two");
+                }
             }
 
             return registry;
@@ -178,6 +189,11 @@ public sealed record RegistryOptions
                 Kinds.Flag,
                 Defaults.Offline,
                 "Whether the registry is never contacted: what is here is served however old it is, and the rest does not exist."),
+            PullThrough = section.Read(
+                "pullThrough",
+                Kinds.Flag,
+                Defaults.PullThrough,
+                "Whether clients can pull from the registry through Mirror. With false it is only for what is copied under sync."),
             Allow = section.ReadList(
                 "allow",
                 Kinds.RepositoryPattern,

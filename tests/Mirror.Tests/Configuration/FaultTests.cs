@@ -43,7 +43,7 @@ public sealed class FaultTests
 
     [Fact]
     public void A_key_that_is_like_no_other_is_named_with_those_that_there_are() => Assert.Equal(
-        ["mirror.yml:1:1: proxy: unknown key; known here are server, storage, local, registries, access, observability"],
+        ["mirror.yml:1:1: proxy: unknown key; known here are server, storage, local, registries, access, sync, observability"],
         Faults("proxy: x"));
 
     [Fact]

@@ -56,6 +56,7 @@ public sealed partial class SampleTests : IDisposable
 
         var registries = Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Registries;
         Assert.Single(((ConfigurationAnswer.Loaded)answer).Configuration.Access.Rules);
+        Assert.Single(((ConfigurationAnswer.Loaded)answer).Configuration.Sync.Jobs);
         Assert.Equal(["docker.io", "ghcr.io", "registry.example.com", "lab"], registries.Select(r => r.Name));
         Assert.Equal([("me", "token"), (null, null), ("mirror", "secret"), (null, null)], registries.Select(r => (r.Username, r.Password?.Reveal())));
     }
@@ -106,6 +107,6 @@ public sealed partial class SampleTests : IDisposable
     }
 
     /// <summary><c>  # key: value</c> or <c>  # key:</c>, perhaps the first of a list's entry, alone on its line, which no prose is.</summary>
-    [GeneratedRegex(@"^(?<indent> *)# (?<option> *(?:- )?[A-Za-z0-9.-]+:(?: \S+| \[.*\])?)$", RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"^(?<indent> *)# (?<option> *(?:- )?[A-Za-z0-9.-]+:(?: \S+| \[.*\]| "".*"")?)$", RegexOptions.Multiline, 1000)]
     private static partial Regex CommentedOption();
 }

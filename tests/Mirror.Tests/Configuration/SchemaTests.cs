@@ -18,7 +18,7 @@ public sealed class SchemaTests : IDisposable
     public void The_schema_names_and_describes_every_key()
     {
         Assert.Equal("https://json-schema.org/draft/2020-12/schema", _schema.RootElement.GetProperty("$schema").GetString());
-        Assert.Equal(["server", "storage", "local", "registries", "access", "observability"], Properties.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["server", "storage", "local", "registries", "access", "sync", "observability"], Properties.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["listen", "publicUrl", "trustedProxies", "tls"], Properties.GetProperty("server").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         Assert.Equal(
@@ -26,12 +26,20 @@ public sealed class SchemaTests : IDisposable
             Properties.GetProperty("server").GetProperty("properties").GetProperty("tls").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["url", "default", "host", "username", "password", "passwordFile", "credentials", "realms", "ca", "clientCertificate", "clientKey", "proxy",
-                "share", "offline", "allow", "tagFreshness", "serveStale", "immutableTags",
+                "share", "offline", "pullThrough", "allow", "tagFreshness", "serveStale", "immutableTags",
                 "finishAbandoned", "complete", "maxConnections", "bandwidth"],
             Registry.EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             ["issuer", "service", "keys", "realm"],
             Properties.GetProperty("access").GetProperty("properties").GetProperty("tokens").GetProperty("properties").EnumerateObject().Select(p => p.Name));
+        var sync = Properties.GetProperty("sync").GetProperty("properties");
+        Assert.Equal(["state", "jobs"], sync.EnumerateObject().Select(p => p.Name));
+        var job = sync.GetProperty("jobs").GetProperty("additionalProperties").GetProperty("properties");
+        Assert.Equal(
+            ["schedule", "timeZone", "spread", "from", "to", "repositories", "tags", "platforms", "index",
+                "referrers", "referrersFreshness", "delete", "deleteLimit", "parallel", "verify", "reserve"],
+            job.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["include", "exclude", "newest", "by"], job.GetProperty("tags").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         Assert.All(Registry.EnumerateObject(), p => Assert.NotEmpty(p.Value.GetProperty("description").GetString()!));
     }
 

@@ -23,6 +23,7 @@ public sealed class ShowTests
             realms: auth.docker.io
             share: public
             offline: false
+            pullThrough: true
             tagFreshness: 90s
             serveStale: 30d
             finishAbandoned: 2GB
@@ -30,6 +31,9 @@ public sealed class ShowTests
             maxConnections: 64
         access:
           anonymous: pull
+        sync:
+          state: sqlite
+          jobs: {}
         observability:
           log:
             level: info
