@@ -34,7 +34,9 @@ public abstract record Endpoint
         return endpoint is not null;
     }
 
-    /// <summary>The full name there of a repository that a job calls by this name, or null where that is longer than names may be.</summary>
+    /// <summary>
+    /// The full name there of a repository that a job calls by this name, or null where that is longer than names may be.
+    /// </summary>
     public RepositoryName? FindName(RepositoryName name) => this switch
     {
         { Path: { } path } => Join($"{path}", name),

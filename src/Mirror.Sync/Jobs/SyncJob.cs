@@ -18,7 +18,9 @@ public enum IndexMode
 /// <param name="What">What is wrong, and what to do about it.</param>
 public sealed record JobFault(string Part, string What);
 
-/// <summary>What is copied from where to where, and when. Each part is right by itself; <see cref="FindFaults"/> says whether they fit together.</summary>
+/// <summary>
+/// What is copied from where to where, and when. Each part is right by itself; <see cref="FindFaults"/> says whether they fit together.
+/// </summary>
 public sealed record SyncJob
 {
     /// <summary>Unique among the jobs.</summary>

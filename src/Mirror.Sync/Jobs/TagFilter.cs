@@ -10,7 +10,9 @@ public abstract record TagFilter
     {
     }
 
-    /// <summary>Reads a pattern with stars, a regular expression behind <c>regex:</c>, or a range of versions behind <c>semver:</c>.</summary>
+    /// <summary>
+    /// Reads a pattern with stars, a regular expression behind <c>regex:</c>, or a range of versions behind <c>semver:</c>.
+    /// </summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out TagFilter? filter, [NotNullWhen(false)] out string? fault)
     {
         (filter, fault) = (null, null);

@@ -12,10 +12,10 @@ public enum PreReleaseKind
 }
 
 /// <summary>
-/// The version that a tag names: an optional <c>v</c> and numbers with dots (<c>3.20</c>, <c>v1.2.3</c>, <c>24.04</c>); then <c>alpha</c>,
-/// <c>beta</c> or <c>rc</c>, with numbers of its own or none (<c>rc1</c>, <c>-rc.1</c>, <c>-beta-2</c>); then numbers behind dashes, which say
-/// which build or day it is (<c>1.2.3-2</c>, <c>2026-01-31</c>); then anything behind a dash or underscore, which is a variant
-/// (<c>-alpine3.20</c>).
+/// The version that a tag names: an optional <c>v</c> and numbers with dots (<c>3.20</c>, <c>v1.2.3</c>, <c>24.04</c>); then
+/// <c>alpha</c>, <c>beta</c> or <c>rc</c>, with numbers of its own or none (<c>rc1</c>, <c>-rc.1</c>, <c>-beta-2</c>); then numbers
+/// behind dashes, which say which build or day it is (<c>1.2.3-2</c>, <c>2026-01-31</c>); then anything behind a dash or underscore,
+/// which is a variant (<c>-alpine3.20</c>).
 /// </summary>
 public sealed class TagVersion
 {
@@ -122,7 +122,9 @@ public sealed class TagVersion
         return null;
     }
 
-    /// <summary>Reads on as long as there is a separator and a number. Behind a dash a number ends where a word does: <c>-2b</c> is a variant.</summary>
+    /// <summary>
+    /// Reads on as long as there is a separator and a number. Behind a dash a number ends where a word does: <c>-2b</c> is a variant.
+    /// </summary>
     private static long[] ReadNumbers(ref ReadOnlySpan<char> rest, long? first, string separators)
     {
         var numbers = new List<long>();

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Mirror.Sync.Jobs;
 
 /// <summary>
-/// A range of versions as npm, Cargo and Renovate write it: <c>&gt;=1.2 &lt;2</c>, <c>^1.4 || ~2.1</c>, <c>1.x</c>, <c>1.2 - 1.9</c>. A version
-/// with fewer than three numbers stands for all that begin with them. Builds and variants make no difference.
+/// A range of versions as npm, Cargo and Renovate write it: <c>&gt;=1.2 &lt;2</c>, <c>^1.4 || ~2.1</c>, <c>1.x</c>, <c>1.2 - 1.9</c>. A
+/// version with fewer than three numbers stands for all that begin with them. Builds and variants make no difference.
 /// </summary>
 public sealed class VersionRange
 {

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Mirror.Sync.Jobs;
 
-/// <summary>A regular expression for whole names. It takes time in proportion to the name, whatever it says: it does not backtrack.</summary>
+/// <summary>
+/// A regular expression for whole names. It takes time in proportion to the name, whatever it says: it does not backtrack.
+/// </summary>
 public sealed class WholeTextRegex
 {
     /// <summary>What stands before it where a glob could stand too.</summary>

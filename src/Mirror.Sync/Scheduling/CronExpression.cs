@@ -5,14 +5,16 @@ using System.Numerics;
 namespace Mirror.Sync.Scheduling;
 
 /// <summary>
-/// <c>minute hour day-of-month month day-of-week</c>, as cron has it, with seconds before them where there are six fields. A field is <c>*</c>, a
-/// value, a range, a step (<c>*/15</c>, <c>8-18/2</c>), or several of these with commas; months and days of the week have their English names
-/// too, and Sunday is 0 and 7. Where both kinds of days are limited, one of them is enough. <c>?</c> is <c>*</c>.
+/// <c>minute hour day-of-month month day-of-week</c>, as cron has it, with seconds before them where there are six fields. A field is
+/// <c>*</c>, a value, a range, a step (<c>*/15</c>, <c>8-18/2</c>), or several of these with commas; months and days of the week have
+/// their English names too, and Sunday is 0 and 7. Where both kinds of days are limited, one of them is enough. <c>?</c> is <c>*</c>.
 /// </summary>
 public sealed class CronExpression
 {
-    /// <summary>February 29th on a given kind of day comes round at the latest after so many years, where a century leaves it out.</summary>
-    private const int MaxYears = 12;
+    /// <summary>
+    /// February 29th on a given kind of day comes round within so many years, also where a century leaves it out.
+    /// </summary>
+    private const int MaxYears = 40;
 
     private static readonly Field[] Fields =
     [
@@ -30,7 +32,9 @@ public sealed class CronExpression
 
     private CronExpression(string text, ulong[] values, bool eitherDay) => (_text, _values, _eitherDay) = (text, values, eitherDay);
 
-    /// <summary>Whether it holds in every hour, so that it is about how much time passes and not about what the clock on the wall says.</summary>
+    /// <summary>
+    /// Whether it holds in every hour, so that it is about how much time passes and not about what the clock on the wall says.
+    /// </summary>
     internal bool IsHourly => BitOperations.PopCount(_values[2]) == 24;
 
     /// <param name="text">The fields.</param>

@@ -7,8 +7,8 @@ namespace Mirror.Sync.Scheduling;
 public sealed record ScheduledJob(string Name, Schedule Schedule, DateTimeOffset? LastStarted, Func<CancellationToken, Task> RunAsync);
 
 /// <summary>
-/// Runs jobs when they are due, each by itself and never twice at once. Times that went by while a job was still running, or while nothing was
-/// running at all, are made up for by one run.
+/// Runs jobs when they are due, each by itself and never twice at once. Times that went by while a job was still running, or while
+/// nothing was running at all, are made up for by one run.
 /// </summary>
 public sealed class JobClock : IAsyncDisposable
 {

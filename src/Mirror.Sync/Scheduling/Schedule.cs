@@ -20,7 +20,9 @@ public abstract record Schedule
     /// <summary>The first time that is later than <paramref name="time"/>, before it is spread.</summary>
     public abstract DateTimeOffset NextAfter(DateTimeOffset time);
 
-    /// <summary>By how many whole milliseconds a run is put off: random from one job and run to the other, and the same whenever it is asked.</summary>
+    /// <summary>
+    /// By how many whole milliseconds a run is put off: random from one job and run to the other, and the same whenever it is asked.
+    /// </summary>
     /// <param name="job">The job's name.</param>
     /// <param name="occurrence">What <see cref="NextAfter"/> said.</param>
     /// <param name="seed">Tells this mirror from others with the same jobs.</param>
@@ -40,8 +42,9 @@ public abstract record Schedule
     }
 
     /// <summary>
-    /// When the clock on the wall in a time zone says so. Where that clock is put forward, what falls into the gap happens at its end; where it
-    /// is put back, what would happen twice happens the first time. What happens in every hour goes on with the time that passes instead.
+    /// When the clock on the wall in a time zone says so. Where that clock is put forward, what falls into the gap happens at its end;
+    /// where it is put back, what would happen twice happens the first time. What happens in every hour goes on with the time that passes
+    /// instead.
     /// </summary>
     public sealed record Cron(CronExpression Expression, TimeZoneInfo TimeZone) : Schedule
     {
