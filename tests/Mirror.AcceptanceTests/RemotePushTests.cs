@@ -24,7 +24,7 @@ public sealed class RemotePushTests
         // Cut between two chunks it goes on there; inside one the registry gives the upload up, and it begins again.
         Assert.Equal(2 * MiB, await PushInTwoAsync(client, image.Layers[0]));
         await PushCutAsync(client, image.Layers[1]);
-        await PushAsync(client, image.Config, (offset, _) => Task.FromResult(ContentOf(image.Config, offset)));
+        await PushAsync(client, image.Config, (offset, _) => Task.FromResult<Stream>(ContentOf(image.Config, offset)));
         foreach (var blob in image.Blobs)
         {
             Assert.True(Assert.IsType<RemoteAnswer<MountedBlob>.Found>(
@@ -42,7 +42,7 @@ public sealed class RemotePushTests
         var signature = TestImage.Create(layers: 1, layerSize: MiB, seed: 2, subject: image.Manifest.Descriptor);
         foreach (var blob in signature.Blobs)
         {
-            await PushAsync(client, blob, (offset, _) => Task.FromResult(ContentOf(blob, offset)));
+            await PushAsync(client, blob, (offset, _) => Task.FromResult<Stream>(ContentOf(blob, offset)));
         }
 
         Assert.IsType<RemoteAnswer<Descriptor>.Found>(await PutAsync(client, signature.Digest, signature.Manifest));
@@ -59,7 +59,7 @@ public sealed class RemotePushTests
 
     private static RefusalReason ReasonOf(RemoteFailure failure) => Assert.IsType<RemoteFailure.Refused>(failure).Reason;
 
-    private static Stream ContentOf(TestBlob blob, long offset) => new MemoryStream(blob.Content[(int)offset..].ToArray());
+    private static MemoryStream ContentOf(TestBlob blob, long offset) => new MemoryStream(blob.Content[(int)offset..].ToArray());
 
     /// <summary>Half of it, and the rest as another process would.</summary>
     /// <returns>What the second one has sent.</returns>
@@ -68,7 +68,7 @@ public sealed class RemotePushTests
         using var killed = new CancellationTokenSource();
         RemoteUpload? saved = null;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.Uploads.PushAsync(
-            App, blob.Descriptor, (offset, _) => Task.FromResult(ContentOf(blob, offset)), client.StartTransfer(TransferPriority.Sync), begun: null, upload =>
+            App, blob.Descriptor, (offset, _) => Task.FromResult<Stream>(ContentOf(blob, offset)), client.StartTransfer(TransferPriority.Sync), begun: null, upload =>
             {
                 saved = upload;
                 if (upload.Offset == 2 * MiB)
@@ -76,14 +76,14 @@ public sealed class RemotePushTests
                     killed.Cancel();
                 }
             }, killed.Token));
-        return await PushAsync(client, blob, (offset, _) => Task.FromResult(ContentOf(blob, offset)), saved);
+        return await PushAsync(client, blob, (offset, _) => Task.FromResult<Stream>(ContentOf(blob, offset)), saved);
     }
 
     /// <summary>Once in the middle of a chunk its source ends, and with that the connection.</summary>
     private static async Task PushCutAsync(RemoteRegistry client, TestBlob blob)
     {
         var opened = 0;
-        var sent = await PushAsync(client, blob, (offset, _) => Task.FromResult(
+        var sent = await PushAsync(client, blob, (offset, _) => Task.FromResult<Stream>(
             opened++ > 0 ? ContentOf(blob, offset) : new MemoryStream(blob.Content[..(2 * MiB + 500_000)].ToArray())));
         Assert.InRange(sent, blob.Size + 2 * MiB, blob.Size + 3 * MiB);
     }
