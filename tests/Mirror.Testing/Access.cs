@@ -12,7 +12,7 @@ internal abstract class Access
 
     private static Answer Unauthorized(RecordedRequest request, string challenge)
     {
-        var answer = new Answer(request) { IsChallenge = true };
+        var answer = new Answer(request);
         answer.Become(401, """{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}""");
         answer.Headers["WWW-Authenticate"] = challenge;
         return answer;
@@ -45,12 +45,12 @@ internal abstract class Access
 
         public override Answer? Challenge(RecordedRequest request)
         {
-            var needed = ScopeOf(request.Path);
+            var needed = ScopesOf(request).ToList();
             var authorization = request.Header("Authorization");
             var error = authorization is null ? null
                 : !authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? "invalid_token"
                 : service.FindGrants(authorization["Bearer ".Length..]) is not { } grants ? "invalid_token"
-                : needed is not null && !grants.Contains(needed) ? "insufficient_scope"
+                : !needed.TrueForAll(grants.Contains) ? "insufficient_scope"
                 : "";
             if (error is "")
             {
@@ -63,7 +63,7 @@ internal abstract class Access
             }
 
             var parts = new List<string> { $"realm=\"{realm()}\"", $"service=\"{options.Service}\"" };
-            if ((options.ChallengeScope ?? needed) is { } scope)
+            if ((options.ChallengeScope ?? (needed.Count > 0 ? string.Join(' ', needed) : null)) is { } scope)
             {
                 parts.Add($"scope=\"{scope}\"");
             }
@@ -76,16 +76,26 @@ internal abstract class Access
             return Unauthorized(request, "Bearer " + string.Join(',', parts));
         }
 
-        /// <summary>Null for <c>/v2/</c>, for which any token does.</summary>
-        private static string? ScopeOf(string path) => path.Split('/') switch
+        /// <summary>None for <c>/v2/</c>, for which any token does.</summary>
+        private static IEnumerable<string> ScopesOf(RecordedRequest request) => request.Path.Split('/') switch
         {
-            ["", "v2", "_catalog"] => "registry:catalog:*",
-            ["", "v2", .. var name, "blobs" or "manifests" or "referrers", _] => PullOf(name),
-            ["", "v2", .. var name, "tags", "list"] => PullOf(name),
-            _ => null,
+            ["", "v2", "_catalog"] => ["registry:catalog:*"],
+            ["", "v2", .. var name, "blobs", "uploads", _] => ScopesIn(name, request),
+            ["", "v2", .. var name, "blobs" or "manifests" or "referrers", _] => ScopesIn(name, request),
+            ["", "v2", .. var name, "tags", "list"] => ScopesIn(name, request),
+            _ => [],
         };
 
-        private static string? PullOf(string[] name) =>
-            RepositoryName.TryParse(string.Join('/', name), out var repository) ? $"repository:{repository}:pull" : null;
+        /// <summary>As at CNCF Distribution: a mount needs the other repository too, and what is deleted the right to delete.</summary>
+        private static IEnumerable<string> ScopesIn(string[] components, RecordedRequest request)
+        {
+            var name = string.Join('/', components);
+            var from = Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(request.Query).GetValueOrDefault("from").ToString();
+            return !RepositoryName.TryParse(name, out _) ? []
+                : request.Method == HttpMethod.Get || request.Method == HttpMethod.Head ? [$"repository:{name}:pull"]
+                : request.Method == HttpMethod.Delete ? [$"repository:{name}:delete"]
+                : from.Length > 0 ? [$"repository:{name}:pull", $"repository:{name}:push", $"repository:{from}:pull"]
+                : [$"repository:{name}:pull", $"repository:{name}:push"];
+        }
     }
 }

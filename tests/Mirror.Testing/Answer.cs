@@ -7,9 +7,6 @@ internal sealed class Answer(RecordedRequest request, int status = 200)
 
     public int Status { get; set; } = status;
 
-    /// <summary>Whether it asks for credentials, which comes before everything that a test may want.</summary>
-    public bool IsChallenge { get; init; }
-
     public Dictionary<string, string> Headers { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The whole content; a range is taken out of it on the way.</summary>

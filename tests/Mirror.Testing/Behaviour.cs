@@ -19,8 +19,14 @@ public enum LengthHeader
 public sealed class Behaviour
 {
     private readonly Action<Answer> _change;
+    private readonly Action<Intake> _before;
 
-    private Behaviour(Action<Answer> change) => _change = change;
+    private Behaviour(Action<Answer> change)
+        : this(change, _ => { })
+    {
+    }
+
+    private Behaviour(Action<Answer> change, Action<Intake> before) => (_change, _before) = (change, before);
 
     /// <summary>405 for HEAD; other methods as usual.</summary>
     public static Behaviour NoHead { get; } = new(answer =>
@@ -115,5 +121,14 @@ public sealed class Behaviour
     /// <summary>A 206 that claims the range that was asked for and sends the bytes that lie <paramref name="shift"/> behind it.</summary>
     public static Behaviour ShiftedRange(int shift) => new(answer => answer.RangeShift = shift);
 
+    /// <summary>Another answer, as with <see cref="Status"/>, before the request's body is read, and without any effect.</summary>
+    public static Behaviour RefuseUnread(int status, string? body = null, params IReadOnlyList<(string Name, string Value)> headers) =>
+        new(_ => { }, intake => intake.Refusal = Status(status, body, headers));
+
+    /// <summary>The connection is reset when so many bytes of the request's body have come; they count as received.</summary>
+    public static Behaviour DropAfter(long bytes) => new(_ => { }, intake => intake.DropAt = bytes);
+
     internal void Apply(Answer answer) => _change(answer);
+
+    internal void Apply(Intake intake) => _before(intake);
 }

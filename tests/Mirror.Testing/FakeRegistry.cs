@@ -4,19 +4,21 @@ using Mirror.Oci;
 namespace Mirror.Testing;
 
 /// <summary>
-/// A registry to pull from: the reading side of the distribution specification, over plain HTTP, with content that the test puts in and
+/// A registry to pull from and to push to: the distribution specification, over plain HTTP, with content that the test puts in and
 /// knows the digests of.
 /// </summary>
 public sealed class FakeRegistry : FakeServer
 {
     private readonly Content _content = new();
     private readonly RegistryApi _api;
+    private readonly PushApi _pushApi;
     private readonly TokenService _ownTokens;
     private volatile Access _access = Access.Open;
 
     private FakeRegistry()
     {
         _api = new RegistryApi(_content);
+        _pushApi = new PushApi(_content);
         _ownTokens = new TokenService();
     }
 
@@ -26,6 +28,22 @@ public sealed class FakeRegistry : FakeServer
         await registry.ListenAsync();
         return registry;
     }
+
+    /// <summary>How it takes what is pushed.</summary>
+    public PushOptions Pushing
+    {
+        get => _pushApi.Options;
+        set => _pushApi.Options = value;
+    }
+
+    public int UploadsInProgress => _pushApi.UploadsInProgress;
+
+    /// <summary>All uploads in progress are unknown from now on.</summary>
+    public void ForgetUploads() => _pushApi.ForgetUploads();
+
+    public TestBlob? FindBlob(RepositoryName repository, Digest digest) => _content.FindBlob(repository, digest);
+
+    public TestBlob? FindManifest(RepositoryName repository, Reference reference) => _content.FindManifest(repository, reference);
 
     public void Add(RepositoryName repository, TestImage image, params IReadOnlyList<string> tags)
     {
@@ -81,7 +99,7 @@ public sealed class FakeRegistry : FakeServer
     /// <summary>Everybody may read everything; this is how it starts.</summary>
     public void RequireNothing() => _access = Access.Open;
 
-    /// <param name="user">May read everything.</param>
+    /// <param name="user">May read and write everything.</param>
     /// <param name="password">The user's.</param>
     /// <param name="open">What everybody may read.</param>
     public void RequireBasic(string user, string password, params IReadOnlyCollection<RepositoryName> open) =>
@@ -102,13 +120,11 @@ public sealed class FakeRegistry : FakeServer
     /// <summary>Makes all tokens that were given out invalid.</summary>
     public void ExpireTokens() => (_access as Access.Tokens)?.Service.Expire();
 
-    private protected override Answer AnswerTo(RecordedRequest request)
-    {
-        if (request.Path == TokenService.Path && _access is Access.Tokens { Service: var tokens } && tokens == _ownTokens)
-        {
-            return tokens.AnswerTo(request);
-        }
+    private protected override Answer? Challenge(RecordedRequest request) => FindTokens(request) is null ? _access.Challenge(request) : null;
 
-        return _access.Challenge(request) ?? _api.AnswerTo(request);
-    }
+    private protected override Answer AnswerTo(RecordedRequest request) =>
+        FindTokens(request)?.AnswerTo(request) ?? _pushApi.TryAnswerTo(request) ?? _api.AnswerTo(request, _pushApi.Options.KeepsReferrers);
+
+    private TokenService? FindTokens(RecordedRequest request) =>
+        request.Path == TokenService.Path && _access is Access.Tokens { Service: var tokens } && tokens == _ownTokens ? tokens : null;
 }

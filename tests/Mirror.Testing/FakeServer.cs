@@ -145,6 +145,9 @@ public abstract class FakeServer : IAsyncDisposable
     /// <summary>With it the server speaks https, and takes any client certificate.</summary>
     private protected X509Certificate2? Certificate { get; init; }
 
+    /// <summary>The refusal of a request that lacks credentials; null if it may pass.</summary>
+    private protected virtual Answer? Challenge(RecordedRequest request) => null;
+
     private protected abstract Answer AnswerTo(RecordedRequest request);
 
     private WebApplication Build()
@@ -184,10 +187,11 @@ public abstract class FakeServer : IAsyncDisposable
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
         try
         {
-            var answer = AnswerTo(request);
-            if (!answer.IsChallenge)
+            var answer = Challenge(request) ?? await AnswerAsync(context, request, gone.Token);
+            if (answer is null)
             {
-                _script.Apply(answer);
+                context.Abort();
+                return;
             }
 
             await new AnswerWriter(context, answer, gone.Token).WriteAsync();
@@ -205,6 +209,64 @@ public abstract class FakeServer : IAsyncDisposable
         {
             request.End();
         }
+    }
+
+    /// <summary>Null where the connection is to end instead.</summary>
+    private async Task<Answer?> AnswerAsync(HttpContext context, RecordedRequest request, CancellationToken gone)
+    {
+        var behaviours = _script.Take(request);
+        var intake = new Intake();
+        foreach (var behaviour in behaviours)
+        {
+            behaviour.Apply(intake);
+        }
+
+        if (intake.Refusal is { } refusal)
+        {
+            var refused = new Answer(request);
+            refusal.Apply(refused);
+            return refused;
+        }
+
+        if (HttpMethods.IsPut(context.Request.Method) || HttpMethods.IsPatch(context.Request.Method))
+        {
+            await ReceiveAsync(context.Request.Body, request, intake.DropAt ?? long.MaxValue, gone);
+        }
+
+        var answer = AnswerTo(request);
+        foreach (var behaviour in behaviours)
+        {
+            behaviour.Apply(answer);
+        }
+
+        return request.IsReceivedWhole ? answer : null;
+    }
+
+    /// <summary>What has come before the connection ended, or was ended by us, is there all the same.</summary>
+    private static async Task ReceiveAsync(Stream body, RecordedRequest request, long limit, CancellationToken gone)
+    {
+        using var received = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            while (received.Length < limit)
+            {
+                var read = await body.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, limit - received.Length)), gone);
+                if (read == 0)
+                {
+                    request.Receive(received.ToArray(), isWhole: true);
+                    return;
+                }
+
+                received.Write(buffer, 0, read);
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // The client has gone.
+        }
+
+        request.Receive(received.ToArray(), isWhole: false);
     }
 
     private async Task<RecordedRequest> RecordAsync(HttpContext context)

@@ -36,6 +36,12 @@ public sealed class RecordedRequest
     /// <summary>What was posted; empty for all other methods.</summary>
     public string Body { get; }
 
+    /// <summary>What has come of a PUT's or PATCH's body.</summary>
+    public ReadOnlyMemory<byte> Received { get; private set; }
+
+    /// <summary>Whether that is all; false where the connection ended before.</summary>
+    public bool IsReceivedWhole { get; private set; } = true;
+
     /// <summary>The subject of the certificate that the client has shown; null for none.</summary>
     public string? ClientCertificate { get; internal init; }
 
@@ -75,6 +81,8 @@ public sealed class RecordedRequest
         return Convert.TryFromBase64String(header.Parameter ?? "", bytes, out var count)
             && Encoding.UTF8.GetString(bytes, 0, count).Split(':', 2) is [var user, var password] ? (user, password) : null;
     }
+
+    internal void Receive(byte[] body, bool isWhole) => (Received, IsReceivedWhole) = (body, isWhole);
 
     internal void Sent(int bytes) => Interlocked.Add(ref _bytesSent, bytes);
 

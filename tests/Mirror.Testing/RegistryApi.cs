@@ -7,19 +7,21 @@ namespace Mirror.Testing;
 /// <summary>The distribution specification's reading endpoints, as a registry without faults answers them.</summary>
 internal sealed class RegistryApi(Content content)
 {
-    public Answer AnswerTo(RecordedRequest request)
+    /// <param name="request">What was asked.</param>
+    /// <param name="hasReferrers">Whether there is the referrers API.</param>
+    public Answer AnswerTo(RecordedRequest request, bool hasReferrers)
     {
-        var answer = Find(request);
+        var answer = Find(request, hasReferrers);
         // What tells a registry's 404 from a load balancer's.
         answer.Headers["Docker-Distribution-API-Version"] = "registry/2.0";
         return answer;
     }
 
-    private Answer Find(RecordedRequest request)
+    private Answer Find(RecordedRequest request, bool hasReferrers)
     {
         if (request.Method != HttpMethod.Get && request.Method != HttpMethod.Head)
         {
-            return Answer.Error(request, 405, "UNSUPPORTED", "this registry can only be read");
+            return Answer.Error(request, 405, "UNSUPPORTED", "there is no such write");
         }
 
         return request.Path.Split('/') switch
@@ -29,7 +31,7 @@ internal sealed class RegistryApi(Content content)
             ["", "v2", .. var name, "blobs", var digest] => Blob(request, name, digest), // end-2
             ["", "v2", .. var name, "manifests", var reference] => ManifestOf(request, name, reference), // end-3
             ["", "v2", .. var name, "tags", "list"] => Tags(request, name), // end-8
-            ["", "v2", .. var name, "referrers", var digest] => Referrers(request, name, digest), // end-12
+            ["", "v2", .. var name, "referrers", var digest] when hasReferrers => Referrers(request, name, digest), // end-12
             _ => Answer.Error(request, 404, "UNSUPPORTED", "there is no such endpoint"),
         };
     }

@@ -22,22 +22,19 @@ internal sealed class Script
         }
     }
 
-    /// <summary>Applies the first rule for this request that is not used up.</summary>
-    public void Apply(Answer answer)
+    /// <summary>What the first rule for this request wants that is not used up; nothing where there is none.</summary>
+    public IReadOnlyList<Behaviour> Take(RecordedRequest request)
     {
         lock (_lock)
         {
-            var rule = _rules.Find(rule => rule.Left > 0 && rule.Matches(answer.Request));
+            var rule = _rules.Find(rule => rule.Left > 0 && rule.Matches(request));
             if (rule is null)
             {
-                return;
+                return [];
             }
 
             rule.Left--;
-            foreach (var behaviour in rule.Behaviours)
-            {
-                behaviour.Apply(answer);
-            }
+            return rule.Behaviours;
         }
     }
 

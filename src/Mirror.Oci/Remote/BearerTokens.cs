@@ -22,7 +22,7 @@ internal sealed class BearerTokens(
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (string Token, DateTimeOffset UsableUntil)> _kept = [];
 
-    /// <summary>A token for <paramref name="scope"/>, such as <c>repository:library/alpine:pull</c>.</summary>
+    /// <summary>A token for <paramref name="scope"/>, such as <c>repository:library/alpine:pull</c>; several are separated by spaces.</summary>
     public Task<RemoteAnswer<string>> GetAsync(Challenge challenge, string scope, CancellationToken cancellationToken) =>
         FindKept(scope) is { } token
             ? Task.FromResult<RemoteAnswer<string>>(token)
@@ -103,7 +103,7 @@ internal sealed class BearerTokens(
         Task<RemoteAnswer<HttpResponseMessage>> SendAsync(HttpRequestMessage message)
         {
             message.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
-            return TimedSend.SendAsync(transport, message, options, $"the token server {realm.Host}", time, CancellationToken.None);
+            return TimedSend.SendAsync(transport, message, options, $"the token server {realm.Host}", time, answerTimeout: null, CancellationToken.None);
         }
     }
 
@@ -113,7 +113,8 @@ internal sealed class BearerTokens(
         var separator = query.Length == 0 ? "" : "&";
         var account = user is null ? "" : $"&account={Uri.EscapeDataString(user)}";
         var serviceQuery = service is null ? "" : $"service={Uri.EscapeDataString(service)}&";
-        return new UriBuilder(realm) { Query = $"{query}{separator}{serviceQuery}scope={Uri.EscapeDataString(scope)}{account}" }.Uri;
+        var scopes = string.Join('&', scope.Split(' ').Select(one => $"scope={Uri.EscapeDataString(one)}"));
+        return new UriBuilder(realm) { Query = $"{query}{separator}{serviceQuery}{scopes}{account}" }.Uri;
     }
 
     private async Task<RemoteAnswer<string>> ReadAsync(HttpResponseMessage response, Uri realm, string scope, Login shown, bool isWithheld)

@@ -25,6 +25,26 @@ internal static class Listings
         return tags;
     }
 
+    /// <summary>The repositories of a page, or null where the body is no list of them.</summary>
+    public static IReadOnlyList<RepositoryName>? ReadRepositories(ReadOnlyMemory<byte> body)
+    {
+        if (FindArray(body, "repositories") is not { } names)
+        {
+            return null;
+        }
+
+        var repositories = new List<RepositoryName>(names.Count);
+        foreach (var name in names)
+        {
+            if (RepositoryName.TryParse(name, out var repository))
+            {
+                repositories.Add(repository);
+            }
+        }
+
+        return repositories;
+    }
+
     /// <summary>The descriptors of a page of referrers, or null where the body is no index.</summary>
     public static IReadOnlyList<Descriptor>? ReadReferrers(ReadOnlyMemory<byte> body) =>
         Manifest.TryParse(body, MediaTypes.OciIndex, DigestAlgorithm.Sha256, out var index, out _) ? index.View().Children : null;

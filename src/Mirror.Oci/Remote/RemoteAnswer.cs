@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Mirror.Oci.Remote;
 
 /// <summary>What a remote registry answered: one of a closed set, so that an outage can never look like "not found".</summary>
@@ -36,6 +38,12 @@ public abstract record RemoteFailure(string Why)
     /// <summary>For the log.</summary>
     public string WhyInFull => Aside is null ? Why : $"{Why}; {Aside}";
 
+    /// <summary>The status that it was answered with, where it was an answer.</summary>
+    internal HttpStatusCode? Status { get; init; }
+
+    /// <summary>The first error code of the answer (distribution spec, "Error codes").</summary>
+    internal string? Code { get; init; }
+
     private static string Plain(string text) =>
         string.Concat((text.Length > MaxLength ? text[..MaxLength] + "…" : text).Select(c => char.IsControl(c) ? ' ' : c));
 
@@ -48,12 +56,34 @@ public abstract record RemoteFailure(string Why)
     /// <summary>The registry has had enough of us (429). <paramref name="RetryAfter"/> is what it asked for, if it said.</summary>
     public sealed record Throttled(TimeSpan? RetryAfter, string Why) : RemoteFailure(Why);
 
+    /// <summary>The registry does not take what it was given, or does not do what it was told to; asking again brings nothing.</summary>
+    public sealed record Refused(RefusalReason Reason, string Why) : RemoteFailure(Why);
+
     /// <summary>Nothing can be said about whether it exists.</summary>
     public sealed record Unavailable(UnavailableReason Reason, string Why) : RemoteFailure(Why)
     {
         /// <summary>How long the registry wants to be left alone, if it said (503).</summary>
         public TimeSpan? RetryAfter { get; init; }
     }
+}
+
+/// <summary>Why a registry does not take something. Only writes, and lists that a registry need not have, are refused so.</summary>
+public enum RefusalReason
+{
+    /// <summary>Not as it is written, for a reason that has no case of its own.</summary>
+    Invalid,
+
+    /// <summary>The registry does not know this kind of request: it does not delete, or does not list its repositories.</summary>
+    Unsupported,
+
+    /// <summary>It is larger than the registry takes (413).</summary>
+    TooLarge,
+
+    /// <summary>A manifest refers to what the repository does not have: a blob, or a child of an index where the registry takes no sparse ones.</summary>
+    ContentUnknown,
+
+    /// <summary>The content is not what its digest says. What was sent of it has been given up.</summary>
+    WrongDigest,
 }
 
 public enum UnavailableReason

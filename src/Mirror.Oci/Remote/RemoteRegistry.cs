@@ -5,50 +5,49 @@ using System.Net.Http.Headers;
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// The client for one remote registry (distribution spec 1.1, pull side). Whatever the other side does, every method answers in our
-/// terms; only the caller's own cancellation is thrown. Manifests are verified here; blobs by who receives them.
+/// The client for one remote registry (distribution spec 1.1). Whatever the other side does, every method answers in our
+/// terms; only the caller's own cancellation is thrown. Manifests that come are verified here; blobs by who receives them.
 /// </summary>
 public sealed class RemoteRegistry : IDisposable
 {
-    /// <summary>Pages of tags and referrers are read whole; a page larger than this is refused.</summary>
-    private const int MaxPageSize = 4 * 1024 * 1024;
-
     private static readonly string AcceptManifests = string.Join(", ", MediaTypes.Manifests);
 
+    private readonly RegistryConnection _connection;
     private readonly RemoteRegistryOptions _options;
     private readonly TimeProvider _time;
-    private readonly HttpMessageInvoker _transport;
     private readonly RequestSender _sender;
-    private readonly ConnectionSlots _connections;
-    private readonly Bandwidth? _bandwidth;
-    private readonly Uri _api;
 
     public RemoteRegistry(RemoteRegistryOptions options, TimeProvider time)
     {
-        _options = options;
-        _time = time;
-        _transport = Transport.Create(options);
-        var credentials = new RegistryCredentials(options, time);
-        var tokens = new BearerTokens(options, credentials, _transport, time);
-        _sender = new RequestSender(options, _transport, new Authenticator(options, credentials, tokens), time);
-        _connections = new ConnectionSlots(options.MaxConnections);
-        _bandwidth = options.Bandwidth is { } bandwidth ? new Bandwidth(bandwidth, time) : null;
-        _api = new Uri(options.Url.AbsoluteUri.TrimEnd('/') + "/v2/");
+        _connection = new RegistryConnection(options, time);
+        (_options, _time, _sender) = (options, time, _connection.Sender);
+        Listings = new RemoteListings(_connection);
+        Uploads = new RemoteUploads(_connection, this);
+        Manifests = new RemoteManifests(_connection, this);
     }
 
     public string Name => _options.Name;
+
+    /// <summary>What there is: repositories, tags, referrers.</summary>
+    public RemoteListings Listings { get; }
+
+    /// <summary>Blobs that are pushed.</summary>
+    public RemoteUploads Uploads { get; }
+
+    /// <summary>Manifests that are pushed or deleted.</summary>
+    public RemoteManifests Manifests { get; }
 
     /// <summary>What the registry last said of our quota; null where it never did.</summary>
     public RateLimit? RateLimit => _sender.RateLimit;
 
     /// <summary>Whether one more transfer for a client would have to wait for a connection.</summary>
-    public bool IsFull => _connections.IsFull;
+    public bool IsFull => _connection.Slots.IsFull;
 
     /// <summary>How many connections are for transfers that no client waits for.</summary>
-    public int SpareConnections => _connections.Spare;
+    public int SpareConnections => _connection.Slots.Spare;
 
-    /// <summary>A transfer for <see cref="OpenBlobAsync"/>, as often as that is called for it, one call after the other.</summary>
-    public Transfer StartTransfer(TransferPriority priority) => new(_connections, _bandwidth, priority);
+    /// <summary>A blob's transfer, from here or to it, over all its attempts, one after the other.</summary>
+    public Transfer StartTransfer(TransferPriority priority) => new(_connection.Slots, _connection.Bandwidth, priority);
 
     /// <summary>
     /// What a tag points to, or what a manifest is: a HEAD, which costs no quota at Docker Hub, and a GET where the registry's HEAD is of no
@@ -130,40 +129,7 @@ public sealed class RemoteRegistry : IDisposable
         }
     }
 
-    /// <summary>A page of a repository's tags (distribution spec, "Listing tags").</summary>
-    /// <param name="repository">Whose tags.</param>
-    /// <param name="page">Where an earlier page said that this one is, or null for the first.</param>
-    /// <param name="n">The wished number of tags in a first page; the registry may give fewer.</param>
-    /// <param name="last">The tag behind which a first page starts.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <param name="patience">Whether what fails is tried again.</param>
-    public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(
-        RepositoryName repository,
-        PageLink? page,
-        int? n,
-        string? last,
-        CancellationToken cancellationToken,
-        RemotePatience patience = RemotePatience.Retry)
-    {
-        var query = string.Join('&', new[]
-        {
-            n is null ? null : $"n={n}",
-            last is null ? null : $"last={Uri.EscapeDataString(last)}",
-        }.Where(part => part is not null));
-        var request = Request(HttpMethod.Get, repository, "tags/list" + (query.Length == 0 ? "" : $"?{query}")) with { Patience = patience };
-        return GetPageAsync(request, page, Listings.ReadTags, cancellationToken);
-    }
-
-    /// <summary>A page of what refers to a manifest (distribution spec, "Listing referrers").</summary>
-    public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
-        RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
-        GetPageAsync(Request(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
-
-    public void Dispose()
-    {
-        _transport.Dispose();
-        _bandwidth?.Dispose();
-    }
+    public void Dispose() => _connection.Dispose();
 
     private async Task<RemoteAnswer<RemoteBlob>> RequestBlobAsync(
         RepositoryName repository,
@@ -174,7 +140,7 @@ public sealed class RemoteRegistry : IDisposable
         TransferSlot? slot,
         CancellationToken cancellationToken)
     {
-        var request = Request(HttpMethod.Get, repository, $"blobs/{digest}") with
+        var request = _connection.Pull(HttpMethod.Get, repository, $"blobs/{digest}") with
         {
             Patience = patience,
             Range = offset > 0 || last is not null ? new RangeHeaderValue(offset, last) : null,
@@ -202,7 +168,7 @@ public sealed class RemoteRegistry : IDisposable
     private async Task<RemoteAnswer<BlobSize>> AskBlobSizeAsync(
         RepositoryName repository, Digest digest, RemotePatience patience, CancellationToken cancellationToken)
     {
-        var request = Request(HttpMethod.Head, repository, $"blobs/{digest}") with { Patience = patience };
+        var request = _connection.Pull(HttpMethod.Head, repository, $"blobs/{digest}") with { Patience = patience };
         switch (await _sender.SendAsync(request, cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
@@ -267,7 +233,7 @@ public sealed class RemoteRegistry : IDisposable
     private async Task<RemoteAnswer<Manifest>> ReadManifestAsync(HttpResponseMessage response, Reference reference, CancellationToken cancellationToken)
     {
         var contentType = FindContentType(response);
-        var named = FindDigest(response);
+        var named = RegistryConnection.FindDigest(response);
         var expected = reference.Digest ?? named;
         try
         {
@@ -288,46 +254,20 @@ public sealed class RemoteRegistry : IDisposable
         }
     }
 
-    private async Task<RemoteAnswer<RemotePage<T>>> GetPageAsync<T>(
-        RemoteRequest request, PageLink? page, Func<ReadOnlyMemory<byte>, IReadOnlyList<T>?> read, CancellationToken cancellationToken)
-    {
-        var answer = await _sender.SendAsync(page is null ? request : request with { Target = page.Target }, cancellationToken);
-        if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
-        {
-            return FailureOf(answer);
-        }
-
-        var more = Listings.FindNext(response, request.Target, _options, out var next);
-        try
-        {
-            await using var body = await RemoteBody.OpenAsync(response, _options, _time, cancellationToken);
-            return read(await body.ReadWholeAsync(MaxPageSize)) is { } items
-                ? new RemotePage<T>(items, more, next)
-                : BadAnswer("answered with a listing that can not be read");
-        }
-        catch (RemoteReadException e)
-        {
-            return e.Failure;
-        }
-    }
-
     private static bool IsHeadOfNoUse(RemoteFailure failure) =>
         failure is RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported };
 
     private RemoteRequest ManifestRequest(
         HttpMethod method, RepositoryName repository, Reference reference, Digest? known, RemotePatience patience) =>
-        Request(method, repository, $"manifests/{reference}") with
+        _connection.Pull(method, repository, $"manifests/{reference}") with
         {
             Patience = patience,
             Accept = AcceptManifests,
             IfNoneMatch = known is null ? null : $"\"{known}\"",
         };
 
-    private RemoteRequest Request(HttpMethod method, RepositoryName repository, string path) =>
-        new(method, new Uri(_api, $"{repository}/{path}"), $"repository:{repository}:pull");
-
     private static Descriptor? FindDescriptor(HttpResponseMessage response) =>
-        FindDigest(response) is { } digest && response.Content.Headers.ContentLength is { } size && FindContentType(response) is { } contentType
+        RegistryConnection.FindDigest(response) is { } digest && response.Content.Headers.ContentLength is { } size && FindContentType(response) is { } contentType
         && MediaTypes.WithoutParameters(contentType) is var mediaType && MediaTypes.IsManifest(mediaType)
             ? new Descriptor(mediaType, digest, size)
             : null;
@@ -335,15 +275,9 @@ public sealed class RemoteRegistry : IDisposable
     private static string? FindContentType(HttpResponseMessage response) =>
         response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var values) ? values.ToString() : null;
 
-    private static Digest? FindDigest(HttpResponseMessage response) =>
-        response.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Digest.TryParse(values.ToString(), out var digest)
-            ? digest
-            : null;
+    private RemoteFailure FailureOf(RemoteAnswer<HttpResponseMessage> answer) => _connection.FailureOf(answer);
 
-    private RemoteFailure FailureOf(RemoteAnswer<HttpResponseMessage> answer) =>
-        answer is RemoteAnswer<HttpResponseMessage>.Failed(var failure) ? failure : BadAnswer("answered 304 to a request that named nothing as known");
-
-    private RemoteFailure.Unavailable BadAnswer(string what) => new(UnavailableReason.BadAnswer, $"{Name} {what}");
+    private RemoteFailure.Unavailable BadAnswer(string what) => _connection.BadAnswer(what);
 }
 
 /// <summary>A blob's size in bytes, or null where the registry does not say.</summary>

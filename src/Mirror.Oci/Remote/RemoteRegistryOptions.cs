@@ -39,6 +39,9 @@ public sealed record RemoteRegistryOptions
     /// <summary>From sending a request to its answer's headers.</summary>
     public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>From the last byte of something large to the answer: registries hash it then, or copy it to where it belongs.</summary>
+    public TimeSpan FinishTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>The longest silence inside a body.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -47,6 +50,12 @@ public sealed record RemoteRegistryOptions
 
     /// <summary>What all transfers of blobs together receive in a second, in bytes; null for as much as comes.</summary>
     public long? Bandwidth { get; init; }
+
+    /// <summary>
+    /// How much of a blob is sent in one request, in bytes; null for all of it, unless the registry wants chunks. Between two chunks an upload
+    /// can be gone on with at any registry; inside one, only where the registry says how far it has come.
+    /// </summary>
+    public long? UploadChunk { get; init; }
 
     /// <summary>What our requests add to <c>Via</c>, such as <c>1.1 name</c>; null for nothing.</summary>
     public string? Via { get; init; }

@@ -6,6 +6,12 @@ namespace Mirror.Oci.Remote;
 /// <summary>A question to a registry: asked again after a challenge or a redirect, so kept apart from the message that carries it.</summary>
 internal sealed record RemoteRequest(HttpMethod Method, Uri Target, string Scope)
 {
+    /// <summary>What registries answer to writes that they have done; few keep to the one that the spec names.</summary>
+    public static readonly IReadOnlyList<HttpStatusCode> WriteSuccesses =
+        [HttpStatusCode.OK, HttpStatusCode.Created, HttpStatusCode.Accepted, HttpStatusCode.NoContent];
+
+    private static readonly IReadOnlyList<HttpStatusCode> ReadSuccesses = [HttpStatusCode.OK, HttpStatusCode.PartialContent];
+
     public RemotePatience Patience { get; init; }
 
     public string? Accept { get; init; }
@@ -13,6 +19,19 @@ internal sealed record RemoteRequest(HttpMethod Method, Uri Target, string Scope
     public RangeHeaderValue? Range { get; init; }
 
     public string? IfNoneMatch { get; init; }
+
+    /// <summary>Makes the body, for each message anew.</summary>
+    public Func<HttpContent>? Content { get; init; }
+
+    /// <summary>
+    /// Whether the body may be sent again behind a challenge. A stream may not: how much of it has arrived is asked first.
+    /// </summary>
+    public bool IsReplayable { get; init; } = true;
+
+    /// <summary>How long the answer may take, where that is not the header timeout.</summary>
+    public TimeSpan? AnswerTimeout { get; init; }
+
+    public IReadOnlyList<HttpStatusCode> Successes { get; init; } = ReadSuccesses;
 }
 
 /// <summary>Sends a request as a registry's client must: authorized, redirected, timed, and answered in our terms.</summary>
@@ -58,9 +77,10 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
                 _rateLimit = RateLimit.Find(response, time.GetUtcNow()) ?? _rateLimit;
             }
 
-            if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header))
+            if (attempt > 1 || !IsFromRegistry(response) || !authenticator.Challenged(response, request.Scope, authorization.Header)
+                || !request.IsReplayable)
             {
-                return Authenticator.Explain(await AnswerOfAsync(response, cancellationToken), authorization);
+                return Authenticator.Explain(await AnswerOfAsync(request, response, cancellationToken), authorization);
             }
 
             response.Dispose();
@@ -83,7 +103,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
             // query, and anybody else must not see it.
             var allowed = Transport.IsOrigin(options, target) ? authorization : null;
             var answer = await TimedSend.SendAsync(
-                transport, MessageOf(request, target, allowed), options, options.Name, time, cancellationToken);
+                transport, MessageOf(request, target, allowed), options, options.Name, time, request.AnswerTimeout, cancellationToken);
             if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response) || !IsRedirect(response.StatusCode))
             {
                 return answer;
@@ -106,7 +126,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
                     return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"{options.Name} redirected to something that is no address");
                 }
 
-                if (FaultOf(target, next) is { } fault)
+                if (FindFault(options, target, next) is { } fault)
                 {
                     return Forbidden(fault);
                 }
@@ -116,7 +136,8 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
         }
     }
 
-    private string? FaultOf(Uri from, Uri to) =>
+    /// <summary>Why an answer may not lead from one address to another; null where it may.</summary>
+    public static string? FindFault(RemoteRegistryOptions options, Uri from, Uri to) =>
         to.Scheme != Uri.UriSchemeHttps && to.Scheme != Uri.UriSchemeHttp ? $"{options.Name} redirected to something that is not http"
         : from.Scheme == Uri.UriSchemeHttps && to.Scheme == Uri.UriSchemeHttp ? $"{options.Name} redirected from https to http"
         : to.UserInfo.Length > 0 ? $"{options.Name} redirected to an address with credentials in it"
@@ -129,7 +150,9 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
 
     private HttpRequestMessage MessageOf(RemoteRequest request, Uri target, AuthenticationHeaderValue? authorization)
     {
-        var message = new HttpRequestMessage(request.Method, target);
+        var message = new HttpRequestMessage(request.Method, target) { Content = request.Content?.Invoke() };
+        // What is refused is so before it is sent; and a refusal that is sent while we write would be lost with the connection.
+        message.Headers.ExpectContinue = message.Content is StreamedContent ? true : null;
         message.Headers.Authorization = authorization;
         message.Headers.Range = request.Range;
         Add("Accept", request.Accept);
@@ -149,7 +172,8 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
         }
     }
 
-    private async Task<RemoteAnswer<HttpResponseMessage>> AnswerOfAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<HttpResponseMessage>> AnswerOfAsync(
+        RemoteRequest request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         if (response.StatusCode == HttpStatusCode.NotModified)
         {
@@ -157,7 +181,7 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
             return new RemoteAnswer<HttpResponseMessage>.Unchanged();
         }
 
-        if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.PartialContent))
+        if (!request.Successes.Contains(response.StatusCode))
         {
             await using var body = await RemoteBody.OpenAsync(response, options, time, cancellationToken);
             return StatusAnswers.FailureOf(response, options.Name, await body.ReadErrorAsync());

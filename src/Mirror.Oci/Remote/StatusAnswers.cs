@@ -11,9 +11,12 @@ internal static class StatusAnswers
     /// <param name="body">The beginning of its body.</param>
     public static RemoteFailure FailureOf(HttpResponseMessage response, string server, ReadOnlySpan<byte> body)
     {
-        var words = WordsOf(body);
-        var why = $"{server} answered {(int)response.StatusCode}{words}";
-        return response.StatusCode switch
+        var (code, words) = WordsOf(body);
+        return MeaningOf(response, $"{server} answered {(int)response.StatusCode}{words}", words) with { Status = response.StatusCode, Code = code };
+    }
+
+    private static RemoteFailure MeaningOf(HttpResponseMessage response, string why, string words) =>
+        response.StatusCode switch
         {
             HttpStatusCode.NotFound => NotFound(response, why, words),
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new RemoteFailure.Denied(why),
@@ -28,7 +31,6 @@ internal static class StatusAnswers
             >= HttpStatusCode.BadRequest => new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why),
             _ => new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, why),
         };
-    }
 
     /// <summary>
     /// A 404 says that something does not exist only if a registry says it. A load balancer whose backend restarts answers 404 too, but with
@@ -43,7 +45,7 @@ internal static class StatusAnswers
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter?.Delta;
 
     /// <summary>The first error of an OCI error body, or nothing where there is none.</summary>
-    private static string WordsOf(ReadOnlySpan<byte> body)
+    private static (string? Code, string Words) WordsOf(ReadOnlySpan<byte> body)
     {
         try
         {
@@ -53,11 +55,12 @@ internal static class StatusAnswers
             var message = error.TryGetProperty("message", out var text) ? text.GetString() : null;
             // Other mirrors say there what their own upstream said.
             var detail = error.TryGetProperty("detail", out var more) && more.ValueKind == JsonValueKind.String ? $", {more.GetString()}" : null;
-            return $" ({error.GetProperty("code").GetString()}: {message}{detail})";
+            var code = error.GetProperty("code").GetString();
+            return (code, $" ({code}: {message}{detail})");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException)
         {
-            return "";
+            return (null, "");
         }
     }
 }

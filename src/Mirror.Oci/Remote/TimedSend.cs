@@ -8,6 +8,7 @@ internal static class TimedSend
     /// <param name="options">The timeouts.</param>
     /// <param name="server">Who is asked, for messages.</param>
     /// <param name="time">The clock of the timeout.</param>
+    /// <param name="answerTimeout">How long the answer may take, where that is not the header timeout.</param>
     /// <param name="cancellationToken">The caller's; its cancellation is thrown, everything else is an answer.</param>
     /// <returns>The response, whatever its status.</returns>
     public static async Task<RemoteAnswer<HttpResponseMessage>> SendAsync(
@@ -16,13 +17,21 @@ internal static class TimedSend
         RemoteRegistryOptions options,
         string server,
         TimeProvider time,
+        TimeSpan? answerTimeout,
         CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(options.HeaderTimeout, time);
+        using var timeout = new CancellationTokenSource(answerTimeout ?? options.HeaderTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var streamed = request.Content as StreamedContent;
+        streamed?.Watch(timeout);
         try
         {
             return await transport.SendAsync(request, either.Token);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && streamed is { HasFailedItself: true })
+        {
+            // Nothing is said about the server by that: it is not to be left alone for it.
+            return new RemoteFailure.Unavailable(UnavailableReason.BadAnswer, $"what was being sent to {server} has failed itself: {e.Message}");
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested && e.InnerException is TimeoutException)
         {
@@ -48,6 +57,11 @@ internal static class TimedSend
         catch (IOException e)
         {
             return new RemoteFailure.Unavailable(UnavailableReason.Unreachable, $"{server} can not be reached: {e.Message}");
+        }
+        finally
+        {
+            // What is still being sent of a body that was refused has nobody who waits for it.
+            await (streamed?.StopAsync() ?? Task.CompletedTask);
         }
     }
 }

@@ -8,6 +8,9 @@ public enum TransferPriority
 
     /// <summary>Somebody will probably ask for it: the rest of an image, one that is warmed, what clients have left behind.</summary>
     Completion,
+
+    /// <summary>Replication, which has time.</summary>
+    Sync,
 }
 
 /// <summary>

@@ -102,11 +102,11 @@ public sealed partial class Upstream(
         ObserveAsync("blob-head", repository, () => remote.HeadBlobAsync(repository, digest, cancellationToken));
 
     public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(RepositoryName repository, int n, string? last, CancellationToken cancellationToken) =>
-        ObserveAsync("tags", repository, () => remote.ListTagsAsync(repository, page: null, n, last, cancellationToken));
+        ObserveAsync("tags", repository, () => remote.Listings.ListTagsAsync(repository, page: null, n, last, cancellationToken));
 
     public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
-        ObserveAsync("referrers", repository, () => remote.ListReferrersAsync(repository, subject, page, cancellationToken));
+        ObserveAsync("referrers", repository, () => remote.Listings.ListReferrersAsync(repository, subject, page, cancellationToken));
 
     /// <summary>Why somebody can not have something there; null where it can be had.</summary>
     public async Task<RemoteFailure?> FindFailureAsync(
@@ -119,7 +119,7 @@ public sealed partial class Upstream(
                 await AskAsync(() => registry.ResolveAsync(repository, reference, known: null, patience, cancellationToken)),
             RepositoryContent.OfBlob(var digest) => await AskAsync(() => registry.HeadBlobAsync(repository, digest, cancellationToken, patience)),
             RepositoryContent.OfTags =>
-                await AskAsync(() => registry.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken, patience)),
+                await AskAsync(() => registry.Listings.ListTagsAsync(repository, page: null, n: 1, last: null, cancellationToken, patience)),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
 

@@ -135,7 +135,7 @@ public sealed class RemoteRegistryTests
         do
         {
             var page = Assert.IsType<RemoteAnswer<RemotePage<Tag>>.Found>(
-                await scene.Client.ListTagsAsync(RemoteScene.Repository, next, n: 2, last: "1", CancellationToken.None)).Content;
+                await scene.Client.Listings.ListTagsAsync(RemoteScene.Repository, next, n: 2, last: "1", CancellationToken.None)).Content;
             tags.AddRange(page.Items.Select(tag => tag.ToString()));
             next = page.Next;
         }
@@ -152,7 +152,7 @@ public sealed class RemoteRegistryTests
         scene.Registry.Add(RemoteScene.Repository, signature);
 
         var page = Assert.IsType<RemoteAnswer<RemotePage<Descriptor>>.Found>(
-            await scene.Client.ListReferrersAsync(RemoteScene.Repository, scene.Image.Digest, page: null, CancellationToken.None)).Content;
+            await scene.Client.Listings.ListReferrersAsync(RemoteScene.Repository, scene.Image.Digest, page: null, CancellationToken.None)).Content;
 
         var referrer = Assert.Single(page.Items);
         Assert.Equal((signature.Digest, "a/sig"), (referrer.Digest, referrer.ArtifactType));
@@ -168,7 +168,7 @@ public sealed class RemoteRegistryTests
         await using var scene = await RemoteScene.StartAsync();
         scene.Registry.On(_ => true).Do(Behaviour.Status(200, body));
 
-        var answer = await scene.Client.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None);
+        var answer = await scene.Client.Listings.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None);
 
         Assert.Equal(UnavailableReason.BadAnswer, Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(answer)).Reason);
     }
@@ -182,7 +182,7 @@ public sealed class RemoteRegistryTests
         scene.Registry.On(_ => true).Do(Behaviour.Status(200, body));
 
         var page = Assert.IsType<RemoteAnswer<RemotePage<Tag>>.Found>(
-            await scene.Client.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None)).Content;
+            await scene.Client.Listings.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None)).Content;
 
         Assert.Equal(expected, string.Join(' ', page.Items));
     }
@@ -194,7 +194,7 @@ public sealed class RemoteRegistryTests
         scene.Registry.On(_ => true).Do(Behaviour.Status(200, """{"tags":["a"]}""", ("Link", "<http://127.0.0.1:1/v2/x/tags/list>; rel=\"next\"")));
 
         var page = Assert.IsType<RemoteAnswer<RemotePage<Tag>>.Found>(
-            await scene.Client.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None)).Content;
+            await scene.Client.Listings.ListTagsAsync(RemoteScene.Repository, page: null, n: null, last: null, CancellationToken.None)).Content;
 
         Assert.Null(page.Next);
     }

@@ -1,0 +1,143 @@
+namespace Mirror.Oci.Remote;
+
+/// <summary>
+/// What a registry says that there is: page by page, or whole. A whole list is complete or a failure: whoever compares it with another must not
+/// take what was left out for what has been deleted.
+/// </summary>
+public sealed class RemoteListings
+{
+    /// <summary>Pages are read whole; a page larger than this is refused.</summary>
+    private const int MaxPageSize = 4 * 1024 * 1024;
+
+    /// <summary>The most that registries accept.</summary>
+    private const int PageLength = 1000;
+
+    /// <summary>A registry that never comes to an end is not listed for ever.</summary>
+    private const int MaxPages = 10_000;
+
+    private readonly RegistryConnection _connection;
+
+    internal RemoteListings(RegistryConnection connection) => _connection = connection;
+
+    /// <summary>A page of a repository's tags (distribution spec, "Listing tags").</summary>
+    /// <param name="repository">Whose tags.</param>
+    /// <param name="page">Where an earlier page said that this one is, or null for the first.</param>
+    /// <param name="n">The wished number of tags in a first page; the registry may give fewer.</param>
+    /// <param name="last">The tag behind which a first page starts.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="patience">Whether what fails is tried again.</param>
+    public Task<RemoteAnswer<RemotePage<Tag>>> ListTagsAsync(
+        RepositoryName repository,
+        PageLink? page,
+        int? n,
+        string? last,
+        CancellationToken cancellationToken,
+        RemotePatience patience = RemotePatience.Retry)
+    {
+        var request = _connection.Pull(HttpMethod.Get, repository, "tags/list" + QueryOf(n, last)) with { Patience = patience };
+        return GetPageAsync(request, page, Listings.ReadTags, cancellationToken);
+    }
+
+    /// <summary>All tags of a repository.</summary>
+    public async Task<RemoteAnswer<IReadOnlyList<Tag>>> ListAllTagsAsync(RepositoryName repository, CancellationToken cancellationToken) =>
+        await ListAllAsync((page, last) => ListTagsAsync(repository, page, PageLength, last, cancellationToken));
+
+    /// <summary>
+    /// A page of the names of a registry's repositories (Docker's v2 API, "Listing Repositories"). Not every registry has such a list, and not
+    /// everybody may see it; where there is none, the refusal is Unsupported. Names that are none are left out: they can not be pulled.
+    /// </summary>
+    public async Task<RemoteAnswer<RemotePage<RepositoryName>>> ListRepositoriesAsync(
+        PageLink? page, int? n, string? last, CancellationToken cancellationToken)
+    {
+        var request = new RemoteRequest(HttpMethod.Get, _connection.UrlOf("_catalog" + QueryOf(n, last)), "registry:catalog:*");
+        return await GetPageAsync(request, page, Listings.ReadRepositories, cancellationToken) switch
+        {
+            RemoteAnswer<RemotePage<RepositoryName>>.Failed(
+                RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported or UnavailableReason.NotFoundPage }) none =>
+                new RemoteFailure.Refused(RefusalReason.Unsupported, $"{_connection.Name} does not list its repositories: {none.Failure.Why}"),
+            var answer => answer,
+        };
+    }
+
+    /// <summary>The names of all repositories of a registry.</summary>
+    public async Task<RemoteAnswer<IReadOnlyList<RepositoryName>>> ListAllRepositoriesAsync(CancellationToken cancellationToken) =>
+        await ListAllAsync((page, last) => ListRepositoriesAsync(page, PageLength, last, cancellationToken));
+
+    /// <summary>A page of what refers to a manifest (distribution spec, "Listing referrers").</summary>
+    public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
+        RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
+        GetPageAsync(_connection.Pull(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
+
+    /// <summary>
+    /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes behind.
+    /// </summary>
+    private async Task<RemoteAnswer<IReadOnlyList<T>>> ListAllAsync<T>(Func<PageLink?, string?, Task<RemoteAnswer<RemotePage<T>>>> get)
+        where T : notnull
+    {
+        var (all, seen) = (new List<T>(), new HashSet<T>());
+        var (link, last) = ((PageLink?)null, (string?)null);
+        for (var pages = 0; pages < MaxPages; pages++)
+        {
+            var answer = await get(link, last);
+            if (answer is not RemoteAnswer<RemotePage<T>>.Found(var page))
+            {
+                return ((RemoteAnswer<RemotePage<T>>.Failed)answer).Failure;
+            }
+
+            var before = all.Count;
+            all.AddRange(page.Items.Where(seen.Add));
+            if (page is { More: true, Next: null })
+            {
+                return _connection.BadAnswer("names a next page of a list that is not at the registry itself");
+            }
+
+            if (page.More && all.Count == before && page.Next == link)
+            {
+                return _connection.BadAnswer("names the same page of a list again and again");
+            }
+
+            if (!page.More && (page.Items.Count != PageLength || all.Count == before))
+            {
+                return all;
+            }
+
+            (link, last) = (page.Next, page.More ? null : page.Items[^1].ToString());
+        }
+
+        return _connection.BadAnswer($"has a list of more than {MaxPages} pages");
+    }
+
+    private async Task<RemoteAnswer<RemotePage<T>>> GetPageAsync<T>(
+        RemoteRequest request, PageLink? page, Func<ReadOnlyMemory<byte>, IReadOnlyList<T>?> read, CancellationToken cancellationToken)
+    {
+        var target = page?.Target ?? request.Target;
+        var answer = await _connection.Sender.SendAsync(request with { Target = target }, cancellationToken);
+        if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response))
+        {
+            return _connection.FailureOf(answer);
+        }
+
+        var more = Listings.FindNext(response, target, _connection.Options, out var next);
+        try
+        {
+            await using var body = await RemoteBody.OpenAsync(response, _connection.Options, _connection.Time, cancellationToken);
+            return read(await body.ReadWholeAsync(MaxPageSize)) is { } items
+                ? new RemotePage<T>(items, more, next)
+                : _connection.BadAnswer("answered with a listing that can not be read");
+        }
+        catch (RemoteReadException e)
+        {
+            return e.Failure;
+        }
+    }
+
+    private static string QueryOf(int? n, string? last)
+    {
+        var query = string.Join('&', new[]
+        {
+            n is null ? null : $"n={n}",
+            last is null ? null : $"last={Uri.EscapeDataString(last)}",
+        }.Where(part => part is not null));
+        return query.Length == 0 ? "" : $"?{query}";
+    }
+}
