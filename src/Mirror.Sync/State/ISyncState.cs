@@ -1,0 +1,47 @@
+using Mirror.Oci;
+
+namespace Mirror.Sync.State;
+
+/// <summary>
+/// What the replicator remembers between runs. All of it can be lost: the next run then asks source and target for everything, and copies nothing that is
+/// there. So a write need not be on the disk when it returns, but what is there after a crash is what was written at some moment. Safe for use by many
+/// threads.
+/// </summary>
+public interface ISyncState : IDisposable
+{
+    TagState? FindTag(string job, RepositoryName repository, Tag tag);
+
+    /// <summary>All that a job remembers of a repository, by tag in the order of its characters.</summary>
+    IReadOnlyList<TagState> ListTags(string job, RepositoryName repository);
+
+    /// <summary>The repositories of which a job remembers something, by name.</summary>
+    IReadOnlyList<RepositoryName> ListRepositories(string job);
+
+    /// <summary>Keeps what is known of a tag, in place of what was known.</summary>
+    void Save(TagState tag);
+
+    void RemoveTag(string job, RepositoryName repository, Tag tag);
+
+    /// <summary>Keeps a run that begins.</summary>
+    /// <returns>The same with its number.</returns>
+    SyncRun Begin(SyncRun run);
+
+    /// <summary>Keeps what has become of a run that was begun.</summary>
+    void Save(SyncRun run);
+
+    /// <summary>The last runs, the newest first.</summary>
+    /// <param name="job">Of this job; null for all.</param>
+    /// <param name="count">At most so many.</param>
+    IReadOnlyList<SyncRun> ListRuns(string? job, int count);
+
+    /// <summary>When the job last compared everything with the target; null where it never has.</summary>
+    DateTimeOffset? FindVerified(string job);
+
+    void SaveVerified(string job, DateTimeOffset at);
+
+    UploadState? FindUpload(string registry, RepositoryName repository, Digest digest);
+
+    void Save(UploadState upload);
+
+    void RemoveUpload(string registry, RepositoryName repository, Digest digest);
+}
