@@ -31,7 +31,7 @@ public sealed record TagState(
 /// <summary>How a run ended.</summary>
 public enum RunOutcome
 {
-    /// <summary>It has not, or its process has ended before it did.</summary>
+    /// <summary>It has not. One whose process has ended before it did is stopped as soon as the state is opened again.</summary>
     Running,
 
     Done,

@@ -68,7 +68,7 @@ internal sealed class SqlSession : IDisposable
         if (!_prepared.TryGetValue(sql, out var command))
         {
             command = _connection.CreateCommand();
-#pragma warning disable CA2100 // Every statement is a constant of this folder; what comes from outside is a parameter.
+#pragma warning disable CA2100 // Every statement is a constant of the program; what comes from outside is a parameter.
             command.CommandText = sql;
 #pragma warning restore CA2100
             for (var i = 1; i <= values.Length; i++)
