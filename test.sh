@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything and runs the tests. Installs what they need where it can (root on Debian); tests whose tools are missing
-# skip, saying so. With --long the tests that look for rare moments look longer.
+# skip, saying so. With --long the tests that look for rare moments look longer. LITEDB_FEED names a folder with LiteDB's package:
+# the state of replication is then tested in LiteDB too.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -50,6 +51,15 @@ rm -rf "$results"
 status=0
 # One project after the other: tests of what happens in time do not like to be crowded.
 dotnet test Mirror.slnx --no-build --nologo -m:1 --logger "console;verbosity=minimal" --logger trx --results-directory "$results" || status=$?
+
+# With outputs of its own: what is built with LiteDB refers to it.
+if [[ -n ${LITEDB_FEED:-} ]]; then
+  dotnet test tests/Mirror.Sync.Tests --nologo -p:LiteDb=true -p:RestoreAdditionalProjectSources="$(realpath "$LITEDB_FEED")" \
+    --artifacts-path artifacts/litedb --filter "FullyQualifiedName~LiteDb" \
+    --logger "console;verbosity=minimal" --logger "trx;LogFileName=litedb.trx" --results-directory "$results" || status=$?
+else
+  echo "The state of replication is not tested in LiteDB: LITEDB_FEED names no folder with its package."
+fi
 
 # What was skipped and why, and what each project counted: <Counters total="9" executed="8" passed="8" failed="0" …
 cat "$results"/*.trx | awk '

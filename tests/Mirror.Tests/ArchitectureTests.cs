@@ -16,6 +16,7 @@ public sealed partial class ArchitectureTests
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Adoption"] = ["Local", "Storage"],
+        ["Replication"] = ["Configuration", "Storage", "Sync.LiteDb", "Sync.State"],
         ["Administration"] = ["Access", "Adoption", "Caching", "Local", "Oci.Remote", "Registry", "Storage"],
         ["Listening"] = ["Configuration", "Configuration.Reading"],
         ["Upkeep"] = ["Local", "Storage"],
@@ -51,7 +52,8 @@ public sealed partial class ArchitectureTests
         var sync = typeof(Sync.Jobs.SyncJob).Assembly.GetReferencedAssemblies().Select(assembly => assembly.Name).ToList();
 
         Assert.Contains("Mirror.Oci", sync);
-        Assert.All(sync, name => Assert.True(name == "Mirror.Oci" || name!.StartsWith("System.", StringComparison.Ordinal), name));
+        Assert.All(
+            sync, name => Assert.True(name is "Mirror.Oci" or "Microsoft.Data.Sqlite" || name!.StartsWith("System.", StringComparison.Ordinal), name));
     }
 
     [Fact]

@@ -6,23 +6,25 @@ namespace Mirror.Sync.State;
 /// </summary>
 internal sealed class StateFile
 {
+    private const string Aside = ".old";
+
     private const UnixFileMode OwnersOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     private static readonly TimeSpan BetweenWarnings = TimeSpan.FromHours(1);
 
-    private readonly string[] _beside;
+    private readonly string[] _files;
     private readonly TimeProvider _time;
     private readonly Action<string> _warn;
     private DateTimeOffset? _warnedAt;
 
     /// <param name="path">The file.</param>
-    /// <param name="beside">What the database has beside it, by how the names differ from the file's.</param>
+    /// <param name="beside">The files that the database has beside it.</param>
     /// <param name="time">The clock.</param>
     /// <param name="warn">Is told what people should know.</param>
     public StateFile(string path, IReadOnlyList<string> beside, TimeProvider time, Action<string> warn)
     {
         Path = path;
-        _beside = [path, .. beside];
+        _files = [path, .. beside];
         _time = time;
         _warn = warn;
     }
@@ -58,18 +60,16 @@ internal sealed class StateFile
     /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
     public void PutAside(string why)
     {
-        var aside = Path + ".old";
-        foreach (var path in _beside)
+        foreach (var path in _files)
         {
-            var target = aside + path[Path.Length..];
-            File.Delete(target);
+            File.Delete(path + Aside);
             if (File.Exists(path))
             {
-                File.Move(path, target);
+                File.Move(path, path + Aside);
             }
         }
 
-        _warn($"{Path} {why}: it is put aside as {System.IO.Path.GetFileName(aside)}, and what is remembered of replication begins anew. The next runs ask for more, and"
+        _warn($"{Path} {why}: it is put aside as {System.IO.Path.GetFileName(Path)}{Aside}, and what is remembered of replication begins anew. The next runs ask for more, and"
             + " copy nothing that is there");
     }
 
@@ -84,7 +84,7 @@ internal sealed class StateFile
         if (_warnedAt is not { } last || now - last >= BetweenWarnings)
         {
             _warnedAt = now;
-            _warn($"{Path} can not be written ({e.Message}): replication goes on without memory, and the next runs ask for more");
+            _warn($"{Path} fails ({e.Message}): replication goes on without memory, and the next runs ask for more");
         }
     }
 }

@@ -9,6 +9,9 @@ namespace Mirror.Configuration;
 public enum SyncStateKind
 {
     Sqlite,
+#if LITEDB
+    LiteDb,
+#endif
 }
 
 /// <summary>What is copied between registries.</summary>
@@ -31,7 +34,7 @@ public sealed record SyncOptions
     internal static SyncOptions Read(ConfigurationSection section, IReadOnlyList<RegistryOptions> registries, IReadOnlyList<RepositoryPattern> own) => new()
     {
         State = section.Read(
-            "state", Kinds.Choice(("sqlite", SyncStateKind.Sqlite)), default, "In what it is remembered what has been copied: sqlite."),
+            "state", SyncKinds.State, default, "In what it is remembered what has been copied: sqlite; or litedb, in a build that has it."),
         Jobs = [.. section
             .ReadMap("jobs", SyncKinds.JobName, (name, job) => FindJob(name, job, registries, own), "What is copied from where to where, by a name of your choice.")
             .OfType<SyncJob>()],

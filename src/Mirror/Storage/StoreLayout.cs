@@ -15,6 +15,8 @@ namespace Mirror.Storage;
 ///   refs.log                  journal of tag and link changes
 ///   mirror.db                 the index over all of it
 ///   mirror.db.old             the one that was there before it was made again
+///   sync.db                   what the replicator remembers, or sync.litedb; mode 0600. All of it can be lost
+///   sync.db.old               the one that was there before it was begun anew
 ///   keys/…                    private keys that this registry's own tokens are signed with; mode 0600
 ///   lock                      held by the one process that uses the directory
 ///   mirror.sock               where that process answers the commands of this machine
@@ -42,6 +44,12 @@ public sealed class StoreLayout(string root)
     public string RebuiltDatabase => Database + ".rebuilt";
 
     public string OldDatabase => Database + ".old";
+
+    /// <summary>What the replicator remembers, where it is kept in SQLite.</summary>
+    public string SyncDatabase => Path.Combine(Root, "sync.db");
+
+    /// <summary>The same, where it is kept in LiteDB.</summary>
+    public string SyncLiteDb => Path.Combine(Root, "sync.litedb");
 
     /// <summary>Made when the first key is.</summary>
     public string Keys => Path.Combine(Root, "keys");

@@ -64,6 +64,14 @@ public sealed class SyncTests
         new Schedule.Every(TimeSpan.Parse(interval, null)),
         Assert.Single(Load(Job($"schedule: {schedule}, from: docker.io, to: cache, repositories: alpine")).Configuration.Sync.Jobs).Schedule);
 
+#if !LITEDB
+    [Theory]
+    [InlineData("litedb", "is not in this build: build Mirror with -p:LiteDb=true, or write sqlite")]
+    [InlineData("postgres", "can not be this: write sqlite, or remove the key")]
+    public void A_state_that_this_build_does_not_have_is_a_fault(string state, string fault) => Assert.Contains(
+        $"mirror.yml:1:16: sync.state: '{state}' {fault}", Fault($"sync: {{ state: {state} }}"), StringComparison.Ordinal);
+#endif
+
     [Theory]
     [InlineData("schedule: every day, ", "mirror.yml:4:18: sync.jobs.a.schedule: 'every day' is not a schedule: 'day' is not a duration")]
     [InlineData("schedule: every 0s, ", "mirror.yml:4:18: sync.jobs.a.schedule: 'every 0s' is too often: write at least every 1s")]

@@ -17,6 +17,19 @@ internal static class SyncKinds
         name => name,
         () => Text("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"));
 
+#if LITEDB
+    public static Kind<SyncStateKind> State { get; } = Kinds.Choice(("sqlite", SyncStateKind.Sqlite), ("litedb", SyncStateKind.LiteDb));
+#else
+    private static readonly Kind<SyncStateKind> Sqlite = Kinds.Choice(("sqlite", SyncStateKind.Sqlite));
+
+    public static Kind<SyncStateKind> State { get; } = new(
+        text => text == "litedb"
+            ? Parsed.Wrong<SyncStateKind>("is not in this build: build Mirror with -p:LiteDb=true, or write sqlite")
+            : Sqlite.Parse(text),
+        Sqlite.Write,
+        Sqlite.Schema);
+#endif
+
     public static Kind<Endpoint> Endpoint { get; } = new(
         text => Sync.Jobs.Endpoint.TryParse(text, out var endpoint)
             ? Parsed.Right(endpoint)

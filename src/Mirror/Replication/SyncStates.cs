@@ -1,0 +1,24 @@
+using Mirror.Configuration;
+using Mirror.Storage;
+using Mirror.Sync.State;
+#if LITEDB
+using Mirror.Sync.LiteDb;
+#endif
+
+namespace Mirror.Replication;
+
+/// <summary>Opens what the replicator remembers.</summary>
+public static class SyncStates
+{
+    /// <param name="kind">In what it is kept.</param>
+    /// <param name="layout">The data directory, whose lock this process holds.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="warn">Is told what people should know.</param>
+    public static ISyncState Open(SyncStateKind kind, StoreLayout layout, TimeProvider time, Action<string> warn) => kind switch
+    {
+        SyncStateKind.Sqlite => SqliteSyncState.Open(layout.SyncDatabase, time, warn),
+#if LITEDB
+        SyncStateKind.LiteDb => LiteDbSyncState.Open(layout.SyncLiteDb, time, warn),
+#endif
+    };
+}
