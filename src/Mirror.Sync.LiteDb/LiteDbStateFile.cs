@@ -15,24 +15,30 @@ internal sealed class LiteDbStateFile : IDisposable
 
     private const int Version = 1;
 
+    /// <summary>After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
     private readonly StateFile _file;
+    private readonly TimeProvider _time;
     private readonly string _log;
     private LiteDatabase _database;
     private bool _forgets;
+    private DateTimeOffset _pausedUntil;
     private bool _closed;
 
-    private LiteDbStateFile(StateFile file, string log)
+    private LiteDbStateFile(StateFile file, string log, TimeProvider time)
     {
         _file = file;
         _log = log;
+        _time = time;
         _database = OpenFile();
     }
 
     public static LiteDbStateFile Open(string path, TimeProvider time, Action<string> warn)
     {
         var log = Path.Combine(Path.GetDirectoryName(path)!, $"{Path.GetFileNameWithoutExtension(path)}-log{Path.GetExtension(path)}");
-        return new LiteDbStateFile(new StateFile(path, [log], time, warn), log);
+        return new LiteDbStateFile(new StateFile(path, [log], time, warn), log, time);
     }
 
     /// <summary>The answer, or <paramref name="none"/> where the file does not give one.</summary>
@@ -69,6 +75,11 @@ internal sealed class LiteDbStateFile : IDisposable
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closed, this);
+            if (_forgets && _time.GetUtcNow() < _pausedUntil)
+            {
+                return;
+            }
+
             try
             {
                 if (_forgets)
@@ -106,6 +117,7 @@ internal sealed class LiteDbStateFile : IDisposable
         if (IsOfTheDisk(e))
         {
             _file.WarnNotKept(e);
+            _pausedUntil = _time.GetUtcNow() + Pause;
             _database = OpenFile();
         }
         else
