@@ -4,8 +4,9 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.LiteDb;
 
 /// <summary>
-/// The database, behind one lock: LiteDB 5.0.21 is not safe for use by many threads. And what becomes of it when the file fails: LiteDB then closes it by itself or
-/// throws whatever its code met, so that it is opened again after each failure, and put aside after those that are not the disk's.
+/// The database, behind one lock: LiteDB 5.0.21 is not safe for use by many threads. And what becomes of it when the file fails: LiteDB
+/// then closes it by itself or throws whatever its code met, so that it is opened again after each failure, and put aside after those that
+/// are not the disk's.
 /// </summary>
 internal sealed class LiteDbStateFile : IDisposable
 {

@@ -7,8 +7,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.LiteDb;
 
 /// <summary>
-/// The state in a LiteDB database. Each write is a transaction of its own. Keys are what a row is about, joined by a character that sorts before all that names consist of,
-/// so that a repository's tags stand together in their order.
+/// The state in a LiteDB database. Each write is a transaction of its own. Keys are what a row is about, joined by a character that sorts
+/// before all that names consist of, so that a repository's tags stand together in their order.
 /// </summary>
 public sealed class LiteDbSyncState : ISyncState
 {
@@ -155,7 +155,8 @@ public sealed class LiteDbSyncState : ISyncState
     private static string Key(params ReadOnlySpan<object> parts) => string.Join('\n', parts);
 
     /// <summary>In the order of the key, which has an index.</summary>
-    private static ILiteQueryable<BsonDocument> InRange(ILiteCollection<BsonDocument> rows, string key, string from, string to, int order = Query.Ascending) =>
+    private static ILiteQueryable<BsonDocument> InRange(
+        ILiteCollection<BsonDocument> rows, string key, string from, string to, int order = Query.Ascending) =>
         rows.Query().Where(Query.Between(key, from, to)).OrderBy(key, order);
 
     /// <summary>The newest first.</summary>

@@ -4,8 +4,8 @@ using Mirror.Storage;
 namespace Mirror.Sync.State;
 
 /// <summary>
-/// The one connection to <c>sync.db</c>, a thread at a time, and what becomes of it when the file fails. Writes that may wait are committed in groups; what is
-/// read has them already.
+/// The one connection to <c>sync.db</c>, a thread at a time, and what becomes of it when the file fails. Writes that may wait are committed
+/// in groups; what is read has them already.
 /// </summary>
 internal sealed class SqliteStateFile : IDisposable
 {

@@ -6,12 +6,12 @@ using Mirror.Storage;
 namespace Mirror.Sync.State;
 
 /// <summary>
-/// The state in an SQLite database. One connection does all, a thread at a time: a question takes microseconds. What is saved of tags is committed in groups, so
-/// that thousands of them do not make thousands of commits; all else at once, and what was saved before it with it.
+/// The state in an SQLite database. One connection does all, a thread at a time: a question takes microseconds. What is saved of tags is
+/// committed in groups, so that thousands of them do not make thousands of commits; all else at once, and what was saved before it with it.
 /// </summary>
 /// <remarks>
-/// A database that is damaged or a newer program's is put aside. Where a write fails, all that was remembered of tags is forgotten, at once for whoever asks and in the
-/// database as soon as it can be written: what it says may no longer be so, and nobody would notice.
+/// A database that is damaged or a newer program's is put aside. Where a write fails, all that was remembered of tags is forgotten, at once
+/// for whoever asks and in the database as soon as it can be written: what it says may no longer be so, and nobody would notice.
 /// </remarks>
 public sealed class SqliteSyncState : ISyncState
 {
@@ -43,12 +43,16 @@ public sealed class SqliteSyncState : ISyncState
 
     public TagState? FindTag(string job, RepositoryName repository, Tag tag) => _file.ReadTags(
         session => session.FindOne(
-            $"SELECT {TagColumns} FROM tags WHERE job = $1 AND repository = $2 AND tag = $3", IfReadable(row => ReadTag(job, row)), job, $"{repository}", $"{tag}"),
+            $"SELECT {TagColumns} FROM tags WHERE job = $1 AND repository = $2 AND tag = $3",
+            IfReadable(row => ReadTag(job, row)),
+            job, $"{repository}", $"{tag}"),
         none: null);
 
     public IReadOnlyList<TagState> ListTags(string job, RepositoryName repository) => _file.ReadTags(
         session => session.List(
-            $"SELECT {TagColumns} FROM tags WHERE job = $1 AND repository = $2 ORDER BY tag", IfReadable(row => ReadTag(job, row)), job, $"{repository}")
+            $"SELECT {TagColumns} FROM tags WHERE job = $1 AND repository = $2 ORDER BY tag",
+            IfReadable(row => ReadTag(job, row)),
+            job, $"{repository}")
             .OfType<TagState>().ToList(),
         none: []);
 
@@ -92,7 +96,9 @@ public sealed class SqliteSyncState : ISyncState
         {
             Keep(session, begun);
             session.Execute(
-                "DELETE FROM runs WHERE job = $1 AND id <= (SELECT id FROM runs WHERE job = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)", run.Job, RunHistory.MostPerJob);
+                "DELETE FROM runs WHERE job = $1 AND id <= (SELECT id FROM runs WHERE job = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+                run.Job,
+                RunHistory.MostPerJob);
             session.Execute(
                 "DELETE FROM runs WHERE started_at < $1 AND id < (SELECT max(id) FROM runs AS later WHERE later.job = runs.job)",
                 (_time.GetUtcNow() - RunHistory.Kept).UtcTicks);
@@ -110,7 +116,9 @@ public sealed class SqliteSyncState : ISyncState
         none: []);
 
     public DateTimeOffset? FindVerified(string job) => _file.ReadTags(
-        session => session.FindOne("SELECT at FROM verified WHERE job = $1", IfReadable<object>(row => GetTime(row, 0)), job) as DateTimeOffset?, none: null);
+        session => session.FindOne(
+            "SELECT at FROM verified WHERE job = $1", IfReadable<object>(row => GetTime(row, 0)), job) as DateTimeOffset?,
+        none: null);
 
     public void SaveVerified(string job, DateTimeOffset at) =>
         _file.Write(session => session.Execute("INSERT OR REPLACE INTO verified (job, at) VALUES ($1, $2)", job, at.UtcTicks));
@@ -194,7 +202,15 @@ public sealed class SqliteSyncState : ISyncState
         FindTime(row, 4),
         Enum.Parse<RunOutcome>(row.GetString(5)),
         new RunFigures(
-            row.GetInt32(6), row.GetInt32(7), row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetInt64(11), row.GetInt32(12), row.GetInt32(13), row.GetInt32(14)),
+            row.GetInt32(6),
+            row.GetInt32(7),
+            row.GetInt32(8),
+            row.GetInt32(9),
+            row.GetInt32(10),
+            row.GetInt64(11),
+            row.GetInt32(12),
+            row.GetInt32(13),
+            row.GetInt32(14)),
         FindText(row, 15));
 
     private static string? FindText(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

@@ -64,8 +64,8 @@ internal static class SqliteTables
     private const long SmallDatabase = 8 * 1024 * 1024;
 
     /// <summary>
-    /// Makes the tables where there are none. A commit does not wait for the disk (<c>synchronous = NORMAL</c>): with the log that SQLite writes ahead, losing power
-    /// costs the last commits and never the database, and what they said is found out again.
+    /// Makes the tables where there are none. A commit does not wait for the disk (<c>synchronous = NORMAL</c>): with the log that SQLite
+    /// writes ahead, losing power costs the last commits and never the database, and what they said is found out again.
     /// </summary>
     /// <returns>Why this database can not be gone on with; null where it can.</returns>
     public static string? Prepare(SqlSession session)

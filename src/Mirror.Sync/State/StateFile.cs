@@ -1,8 +1,8 @@
 namespace Mirror.Sync.State;
 
 /// <summary>
-/// The file in which the state is, and what is said when it is of no use. Nothing that goes wrong with it stops a run: what was remembered can be
-/// found out again.
+/// The file in which the state is, and what is said when it is of no use. Nothing that goes wrong with it stops a run: what was remembered
+/// can be found out again.
 /// </summary>
 internal sealed class StateFile
 {
@@ -52,8 +52,8 @@ internal sealed class StateFile
     }
 
     /// <summary>
-    /// Moves the database out of the way, to be looked at by whoever wants to. There is one such place, so that a disk that goes on damaging files is not
-    /// filled with them.
+    /// Moves the database out of the way, to be looked at by whoever wants to. There is one such place, so that a disk that goes on
+    /// damaging files is not filled with them.
     /// </summary>
     /// <param name="why">What is wrong with it.</param>
     /// <exception cref="IOException">The disk refused.</exception>
@@ -69,8 +69,8 @@ internal sealed class StateFile
             }
         }
 
-        _warn($"{Path} {why}: it is put aside as {System.IO.Path.GetFileName(Path)}{Aside}, and what is remembered of replication begins anew. The next runs ask for more, and"
-            + " copy nothing that is there");
+        _warn($"{Path} {why}: it is put aside as {System.IO.Path.GetFileName(Path)}{Aside}, and what is remembered of replication begins"
+            + " anew. The next runs ask for more, and copy nothing that is there");
     }
 
     /// <summary>The file can not be opened, and is not at fault.</summary>

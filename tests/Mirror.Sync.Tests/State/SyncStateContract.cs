@@ -227,7 +227,11 @@ public abstract class SyncStateContract : IDisposable
     public void An_upload_goes_on_where_it_stood_until_it_is_removed()
     {
         var upload = new UploadState(
-            "site-b.example", Alpine, DigestOf("layer"), new RemoteUpload("https://site-b.example/v2/x/blobs/uploads/1?_state=a%2Fb%3D~", 1L << 40, 5 << 20), Now(1));
+            "site-b.example",
+            Alpine,
+            DigestOf("layer"),
+            new RemoteUpload("https://site-b.example/v2/x/blobs/uploads/1?_state=a%2Fb%3D~", 1L << 40, 5 << 20),
+            Now(1));
         var other = upload with { Repository = Debian, Upload = upload.Upload with { ChunkMinLength = null } };
         using (var state = Open())
         {
