@@ -10,7 +10,7 @@ internal sealed class Patience(TimeProvider time)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan ThrottlePause = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan[] Pauses = [.. new[] { 1, 2, 5, 10 }.Select(seconds => TimeSpan.FromSeconds(seconds))];
+    private static readonly TimeSpan[] Pauses = [.. new[] { 1, 2, 4, 8 }.Select(seconds => TimeSpan.FromSeconds(seconds))];
 
     private volatile bool _isSpent;
 
