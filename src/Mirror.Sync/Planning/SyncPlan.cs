@@ -45,6 +45,11 @@ public sealed record PlannedTag(Tag Tag, PlannedAction Action)
     /// <summary>What was remembered of it.</summary>
     public TagState? Known { get; init; }
 
+    /// <summary>
+    /// How large the image is in bytes, its manifests and all that is copied of it, each once; null where that is not known.
+    /// </summary>
+    public long? Size { get; init; }
+
     /// <summary>For people; null where the action says it all.</summary>
     public string? Why { get; init; }
 }
@@ -62,6 +67,9 @@ public sealed record PlannedRepository(
 /// <param name="IsFull">Whether the target was asked for everything, whatever was remembered.</param>
 public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IReadOnlyList<string> Faults, bool IsFull)
 {
+    /// <summary>The bytes of all that is copied, each blob once; null where nobody has measured. What has no size by itself is not in it.</summary>
+    public long? Size { get; init; }
+
     public IEnumerable<PlannedTag> Tags => Repositories.SelectMany(repository => repository.Tags);
 
     public int Count(PlannedAction action) => Tags.Count(tag => tag.Action == action);

@@ -19,6 +19,8 @@ internal sealed class RepositoryCopier(
     /// <summary>What refers to what refers to an image … ends somewhere.</summary>
     private const int MaxDepth = 8;
 
+    private readonly PlatformSelector _platforms = job.PlatformSelector;
+
     /// <summary>Manifests that are whole at the target.</summary>
     private readonly ConcurrentDictionary<Digest, bool> _whole = [];
 
@@ -148,7 +150,7 @@ internal sealed class RepositoryCopier(
 
     private IReadOnlyList<Descriptor> Chosen(ManifestView view)
     {
-        var chosen = IndexPlatforms.Choose(view.Children, job.Platforms);
+        var chosen = _platforms.Select(view.Children);
         return chosen.Count > 0 || view.Children.Count == 0
             ? chosen
             : throw new CopyFailedException($"it has nothing for {string.Join(", ", job.Platforms)}");
@@ -161,7 +163,7 @@ internal sealed class RepositoryCopier(
 
     /// <summary>What goes to the target in place of a manifest: most often itself.</summary>
     private Manifest MadeOf(Manifest original) =>
-        job.Index == IndexMode.Rewrite && IsPart(original) ? IndexPlatforms.Rewrite(original, Chosen(original.View())) : original;
+        job.Index == IndexMode.Rewrite && IsPart(original) ? SmallerIndex.Of(original, Chosen(original.View())) : original;
 
     /// <summary>The manifests of an image about which others may be: itself, and its children. What is about an index is not about a smaller one.</summary>
     private IEnumerable<Digest> SubjectsOf(Manifest original, Manifest made) =>

@@ -29,12 +29,11 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
         }
     }
 
-    /// <summary>What a run would do, without doing anything.</summary>
+    /// <summary>What a run would do and how much that is, without doing anything.</summary>
     public async Task<SyncPlan> PlanAsync(SyncJob job, RunScope scope, CancellationToken cancellationToken)
     {
         var ends = findEnds(job);
-        using var planner = new Planner(job, ends.Source, ends.Target, ends.ImmutableTags, state, _creationTimes, time);
-        return await planner.PlanAsync(scope with { IsFull = scope.IsFull || IsVerifyDue(job) }, cancellationToken);
+        return await new PlanSizes(job, ends.Source).MeasureAsync(await PlanAsync(job, ends, scope, cancellationToken), cancellationToken);
     }
 
     /// <summary>Starts a run, or gives the one of this job that goes on.</summary>
@@ -64,7 +63,7 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
         try
         {
             var run = new JobRun(running, ends, state, blobs, _traffic.Turns, time);
-            return await run.RunAsync(token => PlanAsync(running.Job, scope, token), scope, cause);
+            return await run.RunAsync(token => PlanAsync(running.Job, ends, scope, token), scope, cause);
         }
         finally
         {
@@ -74,6 +73,12 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
                 _running.Remove(running.Job.Name);
             }
         }
+    }
+
+    private async Task<SyncPlan> PlanAsync(SyncJob job, JobEnds ends, RunScope scope, CancellationToken cancellationToken)
+    {
+        using var planner = new Planner(job, ends.Source, ends.Target, ends.ImmutableTags, state, _creationTimes, time);
+        return await planner.PlanAsync(scope with { IsFull = scope.IsFull || IsVerifyDue(job) }, cancellationToken);
     }
 
     private bool IsVerifyDue(SyncJob job) => !(state.FindVerified(job.Name) + job.Verify > time.GetUtcNow());

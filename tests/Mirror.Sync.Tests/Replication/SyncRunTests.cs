@@ -100,6 +100,88 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task A_plan_says_how_much_it_copies_and_counts_what_is_shared_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var index = TestIndex.Create(layerSize: 5000, seed: 1);
+        scene.Source.Add(SyncScene.App, index, "index");
+        scene.Source.Add(SyncScene.App, index.Images[0], "image");
+        var image = index.Images[0].Blobs.Sum(blob => blob.Size) + index.Images[0].Manifest.Size;
+        var other = index.Images[1].Blobs.Sum(blob => blob.Size) + index.Images[1].Manifest.Size;
+
+        var plan = await scene.PlanAsync(Job);
+        var amd64 = await scene.PlanAsync(Job with { Platforms = [new Platform("linux", "amd64")] });
+
+        Assert.Equal([image, image + other + index.Manifest.Size], plan.Tags.Select(tag => tag.Size!.Value));
+        Assert.Equal(image + other + index.Manifest.Size, plan.Size);
+        Assert.Equal(image + index.Manifest.Size, amd64.Size);
+        Assert.Empty(scene.State.ListRuns(null, 1));
+    }
+
+    [Fact]
+    public async Task Repositories_from_the_catalog_are_copied_under_their_new_names()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        scene.Source.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
+        scene.Source.Add(RepositoryName.Parse("other/app"), TestImage.Create(seed: 3), "1");
+        var job = SyncScene.JobOf("*") with { From = SyncScene.Parse("source/org"), To = SyncScene.Parse("target/mirror") };
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal((RunOutcome.Done, 2), (report.Run.Outcome, report.Run.Figures.Copied));
+        Assert.NotNull(scene.Target.FindManifest(RepositoryName.Parse("mirror/app"), Tag.Parse("1")));
+        Assert.NotNull(scene.Target.FindManifest(RepositoryName.Parse("mirror/tool"), Tag.Parse("1")));
+
+        scene.Source.On(request => request.Path == "/v2/_catalog").Do(Behaviour.Status(401));
+        var blind = await scene.RunAsync(job with { Repositories = [.. job.Repositories, .. SyncScene.JobOf("app").Repositories] });
+        Assert.Equal((RunOutcome.Partly, 1), (blind.Run.Outcome, blind.Run.Figures.UpToDate));
+        Assert.NotNull(scene.Target.FindManifest(RepositoryName.Parse("mirror/tool"), Tag.Parse("1")));
+    }
+
+    [Fact]
+    public async Task The_newest_by_creation_are_copied_and_nobody_asks_twice_when_an_image_was_made()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        foreach (var (tag, year) in new[] { ("a", 2021), ("b", 2024), ("c", 2022), ("d", 2023) })
+        {
+            var image = TestImage.Create(layerSize: 100, seed: year);
+            var config = TestBlob.Of(System.Text.Encoding.UTF8.GetBytes($"{{\"created\":\"{year}-05-01T10:00:00Z\"}}"), MediaTypes.OciConfig);
+            var json = System.Text.Json.Nodes.JsonNode.Parse(image.Manifest.Content.Span)!.AsObject();
+            (json["config"]!["digest"], json["config"]!["size"]) = (config.Digest.ToString(), config.Size);
+            scene.Source.AddBlob(SyncScene.App, config);
+            scene.Source.AddBlob(SyncScene.App, image.Layer);
+            scene.Source.AddManifest(SyncScene.App, TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()), MediaTypes.OciManifest), tag);
+        }
+
+        var job = Job with { Tags = new TagSelection { Newest = 2, By = NewestBy.Created } };
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal(["b", "d"], report.Plan!.Tags.Where(tag => tag.Action == PlannedAction.Copy).Select(tag => tag.Tag.ToString()));
+        scene.AssertCopied(SyncScene.App, "b");
+        scene.ClearRequests();
+        await scene.RunAsync(job);
+        Assert.Equal(4, scene.Source.Requests.Count(request => request.Method == HttpMethod.Head));
+        Assert.Equal(5, scene.Source.Requests.Count);
+    }
+
+    [Fact]
+    public async Task One_pushed_tag_is_copied_by_itself()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1", "2");
+        scene.Source.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
+
+        var report = await scene.RunAsync(
+            SyncScene.JobOf("org/*") with { Delete = true }, new RunScope { Repository = SyncScene.App, Tag = Tag.Parse("2") });
+
+        Assert.Equal((RunOutcome.Done, 1), (report.Run.Outcome, report.Run.Figures.Copied));
+        scene.AssertCopied(SyncScene.App, "2");
+        Assert.Null(scene.Target.FindManifest(SyncScene.App, Tag.Parse("1")));
+        Assert.Null(scene.State.FindVerified(Job.Name));
+    }
+
+    [Fact]
     public async Task A_blob_of_many_images_is_sent_once_and_mounted_elsewhere()
     {
         await using var scene = await SyncScene.StartAsync();
