@@ -123,7 +123,7 @@ public sealed class Planner(
 
         var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, Manifest = manifest, Known = known };
         // With another Seen, Put is what was put for that.
-        var expected = isKnown && known!.Seen == seen ? known.Put : job.Platforms.Count == 0 ? seen : null;
+        var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
         if (isKnown && !scope.IsFull)
         {
             return known!.Seen == seen ? WithReferrers(planned) : planned with { Action = PlannedAction.Update };
@@ -133,8 +133,8 @@ public sealed class Planner(
         return await AskAsync(() => there.ResolveAsync(tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest == expected =>
-                WithReferrers(planned with { Target = found.Descriptor.Digest }),
-            RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor.Digest },
+                WithReferrers(planned with { Target = found.Descriptor }),
+            RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
             RemoteAnswer<ResolvedTag>.Failed(var failure) =>
                 planned with { Action = PlannedAction.Failed, Why = $"what {target.Name} has is not known: {failure.Why}" },
@@ -160,10 +160,10 @@ public sealed class Planner(
         return await AskAsync(() => there.ResolveAsync(known.Tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != known.Put =>
-                planned with { Target = found.Descriptor.Digest, Why = "it is gone at the source, and the target has something else than was put there" },
+                planned with { Target = found.Descriptor, Why = "it is gone at the source, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
                 planned with { Action = PlannedAction.Failed, Why = $"it is gone at the source, and what {target.Name} has is not known: {failure.Why}" },
-            _ => planned with { Action = PlannedAction.Delete, Target = known.Put },
+            _ => planned with { Action = PlannedAction.Delete },
         };
     }
 

@@ -37,7 +37,7 @@ public sealed record PlannedTag(Tag Tag, PlannedAction Action)
     public Manifest? Manifest { get; init; }
 
     /// <summary>What the target was found to have under it; null where it was not asked, or has nothing.</summary>
-    public Digest? Target { get; init; }
+    public Descriptor? Target { get; init; }
 
     /// <summary>Whether it is time to ask again what refers to it. Only for what is up to date.</summary>
     public bool IsReferrersDue { get; init; }

@@ -101,7 +101,12 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                     break;
 
                 case PlannedAction.UpToDate:
-                    var there = tag.Target ?? tag.Known!.Put!.Value;
+                    var there = tag.Target?.Digest ?? tag.Known!.Put!.Value;
+                    if (tag.Target is { } found)
+                    {
+                        await copier.CompleteAsync(found, cancellationToken);
+                    }
+
                     if (tag.IsReferrersDue)
                     {
                         await copier.CopyReferrersAsync(there, cancellationToken);

@@ -40,23 +40,36 @@ internal sealed class RepositoryCopier(
         }
     }
 
+    /// <summary>Copies what an index at the target lacks: it may have been put there for fewer platforms, and content goes away.</summary>
+    /// <exception cref="CopyFailedException">Some of it is not there.</exception>
+    public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken)
+    {
+        if (MediaTypes.IsIndex(there.MediaType))
+        {
+            await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);
+        }
+    }
+
     /// <summary>What has come to refer to an image that has not changed.</summary>
     /// <param name="digest">The image at the target.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
     public async Task CopyReferrersAsync(Digest digest, CancellationToken cancellationToken)
     {
-        // The target has it, and its manifests cost nothing of the source's quota.
-        var manifest = await to.GetManifestAsync(digest, cancellationToken) switch
-        {
-            RemoteAnswer<Manifest>.Found(var found) => found,
-            var answer => throw new CopyFailedException($"{digest} is no longer there to be read: {((RemoteAnswer<Manifest>.Failed)answer).Failure.Why}"),
-        };
+        var manifest = await GetFromTargetAsync(digest, cancellationToken);
         foreach (var referrer in await FindReferrersAsync(SubjectsOf(manifest, manifest), cancellationToken))
         {
             await CopyAsync(referrer, 1, [digest], isTrusting: true, cancellationToken);
         }
     }
+
+    /// <summary>What the target has costs nothing of the source's quota.</summary>
+    private async Task<Manifest> GetFromTargetAsync(Digest digest, CancellationToken cancellationToken) =>
+        await to.GetManifestAsync(digest, cancellationToken) switch
+        {
+            RemoteAnswer<Manifest>.Found(var found) => found,
+            var answer => throw new CopyFailedException($"{digest} can not be read at the target: {((RemoteAnswer<Manifest>.Failed)answer).Failure.Why}"),
+        };
 
     private async Task<Digest> CopyAsync(Tag tag, Manifest original, bool isTrusting, CancellationToken cancellationToken)
     {

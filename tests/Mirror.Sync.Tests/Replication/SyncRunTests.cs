@@ -297,6 +297,56 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task A_full_run_gives_an_index_back_what_the_target_has_lost_of_it()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var index = TestIndex.Create(seed: 1);
+        scene.Source.Add(SyncScene.App, index, "1");
+        await scene.RunAsync(Job);
+        scene.Target.Remove(SyncScene.App, index.Images[1].Digest);
+        scene.Target.Remove(SyncScene.App, index.Images[1].Layer.Digest);
+
+        Assert.Empty((await scene.RunAsync(Job, new RunScope { IsFull = true })).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+    }
+
+    [Fact]
+    public async Task Stopped_at_whatever_request_it_goes_on_and_sends_no_blob_that_is_there()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var indexes = Enumerable.Range(0, 3).Select(number => TestIndex.Create(layers: 2, layerSize: 1_500_000, seed: number)).ToList();
+        indexes.ForEach(index => scene.Source.Add(SyncScene.App, index, $"v{indexes.IndexOf(index)}"));
+        RunOutcome outcome;
+        var runs = 0;
+        do
+        {
+            var stopAt = scene.Target.Requests.Count + 9 + runs++;
+            var (run, _) = scene.Runner.Start(Job, new(), "command");
+            var reached = scene.Target.Received(_ => true, stopAt);
+            await Task.WhenAny(run.Completion, reached);
+            run.Stop();
+            outcome = (await run.Completion).Run.Outcome;
+            // As the process that has been killed would: nothing is remembered but what was written.
+            scene.Restart();
+            foreach (var tag in indexes.Select((_, number) => Tag.Parse($"v{number}")))
+            {
+                if (scene.Target.FindManifest(SyncScene.App, tag) is { } manifest)
+                {
+                    scene.AssertWhole(SyncScene.App, manifest);
+                }
+            }
+        }
+        while (outcome == RunOutcome.Stopped && runs < 100);
+
+        Assert.Equal(RunOutcome.Done, outcome);
+        Assert.True(runs > 3);
+        var stored = scene.Target.Requests.Where(request => request.Method == HttpMethod.Put && request.Status == 201 && request.Path.Contains("/blobs/", StringComparison.Ordinal));
+        Assert.All(stored.GroupBy(request => request.Query.Split("digest=")[^1]), group => Assert.Single(group));
+        indexes.ForEach(index => scene.AssertCopied(SyncScene.App, $"v{indexes.IndexOf(index)}"));
+    }
+
+    [Fact]
     public async Task A_run_that_is_stopped_leaves_no_tag_that_is_not_whole_and_the_next_does_the_rest()
     {
         await using var scene = await SyncScene.StartAsync();

@@ -83,19 +83,19 @@ public sealed class TroubleTests
         scene.Source.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.StallAfter(2 * MiB));
         scene.Restart(configure: options => options with { UploadChunk = MiB });
         var (run, _) = scene.Runner.Start(Job, new(), "command");
-        await scene.Target.Received(request => request.Method == HttpMethod.Patch && request.Status == 202, count: 1);
+        await Poll.UntilAsync(() => scene.State.Uploads.Any(upload => upload.Upload.Offset == 2 * MiB), "two chunks have not arrived");
         run.Stop();
         await run.Completion;
         var saved = Assert.Single(scene.State.Uploads);
-        Assert.InRange(saved.Upload.Offset, MiB, 2 * MiB);
         scene.Restart(configure: options => options with { UploadChunk = MiB });
         scene.ClearRequests();
 
         Assert.Empty((await scene.RunAsync(Job)).Missing);
 
         scene.AssertCopied(SyncScene.App, "1");
-        var layer = scene.Target.Requests.Where(request => request.Method == HttpMethod.Patch).ToList();
-        Assert.Equal(3 * MiB - saved.Upload.Offset, layer.Sum(request => request.Received.Length));
+        Assert.Equal(
+            3 * MiB - saved.Upload.Offset,
+            scene.Target.Requests.Where(request => request.Method == HttpMethod.Patch).Sum(request => request.Received.Length));
         Assert.Empty(scene.State.Uploads);
     }
 
@@ -131,7 +131,6 @@ public sealed class TroubleTests
             .Do(Behaviour.Status(429, null, ("Retry-After", "60")));
 
         var run = scene.RunAsync(Job);
-        await scene.Source.Received(request => request.Status == 429);
         await scene.Time.TimerArmed(TimeSpan.FromSeconds(60));
         scene.Time.Advance(TimeSpan.FromSeconds(60));
 
