@@ -69,7 +69,10 @@ public sealed class RemoteListings
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
         GetPageAsync(_connection.Pull(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
 
-    /// <summary>All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one (<see cref="ReferrersTag"/>).</summary>
+    /// <summary>
+    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one (<see
+    /// cref="ReferrersTag"/>).
+    /// </summary>
     public async Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListAllReferrersAsync(
         RepositoryName repository, Digest subject, CancellationToken cancellationToken)
     {

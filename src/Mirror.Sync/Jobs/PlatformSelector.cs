@@ -9,7 +9,8 @@ public sealed class PlatformSelector(IReadOnlyList<Platform> platforms)
     private const string AttestationSubject = "vnd.docker.reference.digest";
 
     /// <summary>
-    /// The children for the platforms, those that are for no platform, and attestations of these. All where no platform is named; none where no
+    /// The children for the platforms, those that are for no platform, and attestations of these. All where no platform is named; none
+    /// where no
     /// image is for any of them.
     /// </summary>
     public IReadOnlyList<Descriptor> Select(IReadOnlyList<Descriptor> children)

@@ -8,7 +8,9 @@ using Mirror.Sync.Repositories;
 
 namespace Mirror.Sync.Planning;
 
-/// <summary>When images were made, as their configurations say. That of a digest never changes, and is remembered while this process lives.</summary>
+/// <summary>
+/// When images were made, as their configurations say. That of a digest never changes, and is remembered while this process lives.
+/// </summary>
 public sealed class CreationTimes
 {
     /// <summary>A configuration larger than this is not read.</summary>
@@ -44,7 +46,8 @@ public sealed class CreationTimes
     }
 
     /// <summary>Of an index, that of its first image.</summary>
-    private async Task<RemoteFailure?> ReadAsync(ISourceRepository repository, Digest digest, Digest asked, CancellationToken cancellationToken)
+    private async Task<RemoteFailure?> ReadAsync(
+        ISourceRepository repository, Digest digest, Digest asked, CancellationToken cancellationToken)
     {
         var answer = await repository.GetManifestAsync(digest, cancellationToken);
         if (answer is not RemoteAnswer<Manifest>.Found(var manifest))
@@ -53,7 +56,8 @@ public sealed class CreationTimes
         }
 
         var view = manifest.View();
-        if (view.Children.FirstOrDefault(child => MediaTypes.IsImage(child.MediaType) && child.Platform?.OS != "unknown") is { } first && digest == asked)
+        var first = view.Children.FirstOrDefault(child => MediaTypes.IsImage(child.MediaType) && child.Platform?.OS != "unknown");
+        if (first is not null && digest == asked)
         {
             return await ReadAsync(repository, first.Digest, asked, cancellationToken);
         }

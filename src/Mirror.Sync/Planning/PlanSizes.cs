@@ -6,7 +6,8 @@ using Mirror.Sync.Repositories;
 namespace Mirror.Sync.Planning;
 
 /// <summary>
-/// Says how large that is which a plan copies. It fetches the manifests, which costs quota where there is one: below the job's reserve nothing is
+/// Says how large that is which a plan copies. It fetches the manifests, which costs quota where there is one: below the job's reserve
+/// nothing is
 /// fetched, and sizes stay unknown. What the target has already is not taken off.
 /// </summary>
 internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
@@ -50,7 +51,8 @@ internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
     }
 
     /// <returns>Whether all of it is known.</returns>
-    private async Task<bool> AddAsync(ISourceRepository repository, Manifest manifest, Dictionary<Digest, long> sizes, CancellationToken cancellationToken)
+    private async Task<bool> AddAsync(
+        ISourceRepository repository, Manifest manifest, Dictionary<Digest, long> sizes, CancellationToken cancellationToken)
     {
         if (!sizes.TryAdd(manifest.Digest, manifest.Content.Length))
         {
@@ -65,7 +67,8 @@ internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
 
         foreach (var child in job.PlatformSelector.Select(view.Children).Where(child => MediaTypes.IsManifest(child.MediaType)))
         {
-            if (await FindAsync(repository, child.Digest, cancellationToken) is not { } found || !await AddAsync(repository, found, sizes, cancellationToken))
+            if (await FindAsync(repository, child.Digest, cancellationToken) is not { } found
+                || !await AddAsync(repository, found, sizes, cancellationToken))
             {
                 return false;
             }

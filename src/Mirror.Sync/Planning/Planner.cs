@@ -7,7 +7,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Planning;
 
 /// <summary>
-/// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and what they
+/// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and
+/// what they
 /// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full.
 /// </summary>
 public sealed class Planner(
@@ -22,7 +23,10 @@ public sealed class Planner(
     /// <summary>How many questions are asked at once. Each is a small one.</summary>
     private const int QuestionsAtOnce = 8;
 
-    private static readonly ILookup<Digest, Tag> NoTags = Array.Empty<(Digest Digest, Tag Tag)>().ToLookup(pair => pair.Digest, pair => pair.Tag);
+    private const string Gone = "it is gone at the source";
+
+    private static readonly ILookup<Digest, Tag> NoTags =
+        Array.Empty<(Digest Digest, Tag Tag)>().ToLookup(pair => pair.Digest, pair => pair.Tag);
 
     private readonly SemaphoreSlim _questions = new(QuestionsAtOnce, QuestionsAtOnce);
 
@@ -55,7 +59,9 @@ public sealed class Planner(
                     break;
 
                 case RemoteAnswer<IReadOnlyList<RepositoryName>>.Failed(var failure):
-                    faults.Add($"the repositories of {source.Name} are not known, and only those that the job names in full are looked at: {failure.Why}");
+                    faults.Add(
+                        $"the repositories of {source.Name} are not known, and only those that the job names in full are looked at: "
+                        + failure.Why);
                     break;
             }
         }
@@ -90,7 +96,8 @@ public sealed class Planner(
         }
 
         var decisions = job.TagSelector.Select(tags, created.Times).Where(decision => scope.Tag is null || decision.Tag == scope.Tag);
-        var planned = await Task.WhenAll(decisions.Where(decision => decision.Reason is not TagReason.BelongsTo).Select(decision => decision.IsSelected
+        var images = decisions.Where(decision => decision.Reason is not TagReason.BelongsTo);
+        var planned = await Task.WhenAll(images.Select(decision => decision.IsSelected
             ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, cancellationToken)
             : Task.FromResult(new PlannedTag(decision.Tag, PlannedAction.Filtered) { Why = TextOf(decision.Reason) })));
         var listed = tags.ToHashSet();
@@ -117,7 +124,8 @@ public sealed class Planner(
                     break;
 
                 case RemoteAnswer<ResolvedTag>.Failed(var failure):
-                    return new PlannedTag(tag, PlannedAction.Failed) { Known = known, Why = $"what it points to is not known: {failure.Why}" };
+                    var why = $"what it points to is not known: {failure.Why}";
+                    return new PlannedTag(tag, PlannedAction.Failed) { Known = known, Why = why };
             }
         }
 
@@ -153,16 +161,16 @@ public sealed class Planner(
         var planned = new PlannedTag(known.Tag, PlannedAction.Keep) { Known = known };
         if (!job.Delete)
         {
-            return planned with { Why = "it is gone at the source, and the job deletes nothing" };
+            return planned with { Why = $"{Gone}, and the job deletes nothing" };
         }
 
         var there = target.GetTarget(names.Target);
         return await AskAsync(() => there.ResolveAsync(known.Tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != known.Put =>
-                planned with { Target = found.Descriptor, Why = "it is gone at the source, and the target has something else than was put there" },
+                planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
-                planned with { Action = PlannedAction.Failed, Why = $"it is gone at the source, and what {target.Name} has is not known: {failure.Why}" },
+                planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },
             _ => planned with { Action = PlannedAction.Delete },
         };
     }
@@ -171,22 +179,24 @@ public sealed class Planner(
     private SyncPlan HoldDeletions(SyncPlan plan, RunScope scope)
     {
         var wanted = plan.Count(PlannedAction.Delete);
-        var existing = state.ListRepositories(job.Name).Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null));
+        var existing = state.ListRepositories(job.Name)
+            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null));
         var limit = job.DeleteLimit.Of(existing);
         if (scope.MayDeleteMore || wanted <= limit)
         {
             return plan;
         }
 
-        var why = $"it is gone at the source like {wanted} tags of {existing}, and one run deletes at most {limit} (deleteLimit: {job.DeleteLimit}): "
-            + "none is deleted unless a run is told that it may delete more";
+        var rule = $"one run deletes at most {limit} (deleteLimit: {job.DeleteLimit})";
+        var why = $"{Gone} like {wanted} tags of {existing}, and {rule}: none is deleted unless a run is told that it may delete more";
         return plan with
         {
             Repositories = [.. plan.Repositories.Select(repository => repository with
             {
-                Tags = [.. repository.Tags.Select(tag => tag.Action == PlannedAction.Delete ? tag with { Action = PlannedAction.Keep, Why = why } : tag)],
+                Tags = [.. repository.Tags.Select(tag =>
+                    tag.Action == PlannedAction.Delete ? tag with { Action = PlannedAction.Keep, Why = why } : tag)],
             })],
-            Faults = [.. plan.Faults, $"{wanted} tags that are gone at the source are kept: one run deletes at most {limit} (deleteLimit: {job.DeleteLimit})"],
+            Faults = [.. plan.Faults, $"{wanted} tags that are gone at the source are kept: {rule}"],
         };
     }
 

@@ -67,7 +67,9 @@ public sealed record PlannedRepository(
 /// <param name="IsFull">Whether the target was asked for everything, whatever was remembered.</param>
 public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IReadOnlyList<string> Faults, bool IsFull)
 {
-    /// <summary>The bytes of all that is copied, each blob once; null where nobody has measured. What has no size by itself is not in it.</summary>
+    /// <summary>
+    /// The bytes of all that is copied, each blob once; null where nobody has measured. What has no size by itself is not in it.
+    /// </summary>
     public long? Size { get; init; }
 
     public IEnumerable<PlannedTag> Tags => Repositories.SelectMany(repository => repository.Tags);

@@ -25,7 +25,8 @@ public sealed class TagResolver
 
     /// <summary>Unchanged where it still is what is remembered.</summary>
     public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Tag tag, CancellationToken cancellationToken) =>
-        _answers.GetOrAdd(tag, _ => _inTurn(() => _repository.ResolveAsync(tag, _known.GetValueOrDefault(tag)?.Seen, cancellationToken), cancellationToken));
+        _answers.GetOrAdd(tag, _ => _inTurn(
+            () => _repository.ResolveAsync(tag, _known.GetValueOrDefault(tag)?.Seen, cancellationToken), cancellationToken));
 
     /// <summary>What a tag points to, or why that is not known.</summary>
     internal async Task<(Digest? Digest, RemoteFailure? Failure)> FindDigestAsync(Tag tag, CancellationToken cancellationToken) =>

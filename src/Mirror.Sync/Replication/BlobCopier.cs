@@ -6,11 +6,18 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have is mounted, and what is sent
+/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have is mounted, and what
+/// is sent
 /// goes on where an earlier upload of it has ended.
 /// </summary>
 internal sealed class BlobCopier(
-    ISourceRegistry source, ITargetRegistry target, ISyncState state, TargetBlobs blobs, TransferTurns turns, RunProgress progress, TimeProvider time)
+    ISourceRegistry source,
+    ITargetRegistry target,
+    ISyncState state,
+    TargetBlobs blobs,
+    TransferTurns turns,
+    RunProgress progress,
+    TimeProvider time)
 {
     /// <summary>Smaller blobs are sent again sooner than anybody has remembered how far they came.</summary>
     private const int WorthRemembering = 1024 * 1024;
@@ -36,7 +43,10 @@ internal sealed class BlobCopier(
         }
     }
 
-    /// <summary>(1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target too</summary>
+    /// <summary>
+    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target
+    /// too
+    /// </summary>
     private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
         ISourceRepository from, ITargetRepository to, Digest digest, CancellationToken cancellationToken)
     {

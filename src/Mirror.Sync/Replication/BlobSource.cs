@@ -14,7 +14,8 @@ internal sealed class BlobSource(ISourceRepository repository, Digest digest, Ru
         _first = await repository.OpenBlobAsync(digest, 0, cancellationToken) switch
         {
             RemoteAnswer<Stream>.Found(var stream) => stream,
-            var answer => throw new CopyFailedException($"blob {digest} can not be read: {((RemoteAnswer<Stream>.Failed)answer).Failure.Why}"),
+            var answer =>
+                throw new CopyFailedException($"blob {digest} can not be read: {((RemoteAnswer<Stream>.Failed)answer).Failure.Why}"),
         };
 
     /// <summary>For <see cref="ITargetRepository.PushBlobAsync"/>.</summary>

@@ -34,7 +34,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                 state.SaveVerified(_job.Name, run.StartedAt);
             }
 
-            return End(run, _missing.IsEmpty ? RunOutcome.Done : _copied + _upToDate + _deleted > 0 ? RunOutcome.Partly : RunOutcome.Failed);
+            var isSomeDone = _copied + _upToDate + _deleted > 0;
+            return End(run, _missing.IsEmpty ? RunOutcome.Done : isSomeDone ? RunOutcome.Partly : RunOutcome.Failed);
         }
         catch (OperationCanceledException) when (running.Stopping.IsCancellationRequested)
         {
@@ -87,7 +88,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         }
     }
 
-    private async Task ExecuteAsync(PlannedRepository repository, RepositoryCopier copier, PlannedTag tag, CancellationToken cancellationToken)
+    private async Task ExecuteAsync(
+        PlannedRepository repository, RepositoryCopier copier, PlannedTag tag, CancellationToken cancellationToken)
     {
         try
         {
@@ -131,7 +133,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         if (await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
             is { } failure and not RemoteFailure.Missing)
         {
-            Fail(repository, tag, new CopyFailedException($"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}", failure));
+            var why = $"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}";
+            Fail(repository, tag, new CopyFailedException(why));
             return;
         }
 
@@ -181,7 +184,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
             ends.Source.Name == ends.Target.Name ? 0 : _tally.Of(ends.Target.Name));
         var named = string.Join("; ", missing.Take(NamedMissing));
         var more = missing.Count > NamedMissing ? $"; and {missing.Count - NamedMissing} more" : "";
-        var ended = run with { EndedAt = time.GetUtcNow(), Outcome = outcome, Figures = figures, Why = missing.Count > 0 ? named + more : null };
+        var why = missing.Count > 0 ? named + more : null;
+        var ended = run with { EndedAt = time.GetUtcNow(), Outcome = outcome, Figures = figures, Why = why };
         state.Save(ended);
         return new RunReport(ended, progress.Plan, missing, _goesOnAt);
     }

@@ -12,11 +12,14 @@ internal sealed class QuotaReserve(ISourceRegistry source, int reserve, TimeProv
     /// <exception cref="QuotaReachedException">There is no more left than is to be left.</exception>
     public void Check()
     {
-        if (source.Quota is { } quota && quota.Remaining <= reserve && quota.SeenAt + (quota.Window ?? UsualWindow) is var end && time.GetUtcNow() < end)
+        if (source.Quota is { } quota && quota.Remaining <= reserve
+            && quota.SeenAt + (quota.Window ?? UsualWindow) is var end && time.GetUtcNow() < end)
         {
             var at = end.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
             throw new QuotaReachedException(
-                $"{source.Name} allows {quota.Remaining} more of {quota.Limit} pulls, and {reserve} are left to others (reserve): it goes on at {at}", end);
+                $"{source.Name} allows {quota.Remaining} more of {quota.Limit} pulls, and {reserve} are left to others (reserve): "
+                + $"it goes on at {at}",
+                end);
         }
     }
 }

@@ -8,11 +8,18 @@ using Mirror.Sync.Repositories;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// Copies tags from one repository to another: blobs, then children, then the manifest, then what refers to it, then the tag, so that whoever sees
+/// Copies tags from one repository to another: blobs, then children, then the manifest, then what refers to it, then the tag, so that
+/// whoever sees
 /// a tag can pull it whole. A manifest's bytes are never changed, except those of an index that the job wants to be smaller.
 /// </summary>
 internal sealed class RepositoryCopier(
-    SyncJob job, ISourceRepository from, ITargetRepository to, ILookup<Digest, Tag> subjectTags, BlobCopier blobs, TargetBlobs places, QuotaReserve quota)
+    SyncJob job,
+    ISourceRepository from,
+    ITargetRepository to,
+    ILookup<Digest, Tag> subjectTags,
+    BlobCopier blobs,
+    TargetBlobs places,
+    QuotaReserve quota)
 {
     private const int BlobsAtOnce = 6;
 
@@ -68,7 +75,7 @@ internal sealed class RepositoryCopier(
         await to.GetManifestAsync(digest, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var found) => found,
-            var answer => throw new CopyFailedException($"{digest} can not be read at the target: {((RemoteAnswer<Manifest>.Failed)answer).Failure.Why}"),
+            var answer => throw new CopyFailedException($"{digest} can not be read at the target: {WhyOf(answer)}"),
         };
 
     private async Task<Digest> CopyAsync(Tag tag, Manifest original, bool isTrusting, CancellationToken cancellationToken)
@@ -132,7 +139,8 @@ internal sealed class RepositoryCopier(
     }
 
     /// <summary>
-    /// A registry that has an image's manifest has had its blobs, or would not have taken it. An index says less: it may have been taken without
+    /// A registry that has an image's manifest has had its blobs, or would not have taken it. An index says less: it may have been taken
+    /// without
     /// some of its children.
     /// </summary>
     private async Task<bool> IsWholeAsync(Descriptor manifest, bool isTrusting, CancellationToken cancellationToken)
@@ -178,7 +186,9 @@ internal sealed class RepositoryCopier(
     private Manifest MadeOf(Manifest original) =>
         job.Index == IndexMode.Rewrite && IsPart(original) ? SmallerIndex.Of(original, Chosen(original.View())) : original;
 
-    /// <summary>The manifests of an image about which others may be: itself, and its children. What is about an index is not about a smaller one.</summary>
+    /// <summary>
+    /// The manifests of an image about which others may be: itself, and its children. What is about an index is not about a smaller one.
+    /// </summary>
     private IEnumerable<Digest> SubjectsOf(Manifest original, Manifest made) =>
         Chosen(original.View()).Where(child => MediaTypes.IsManifest(child.MediaType)).Select(child => child.Digest)
             .Concat(made.Digest == original.Digest ? [original.Digest] : []);
@@ -191,7 +201,9 @@ internal sealed class RepositoryCopier(
             switch (await from.ListReferrersAsync(subject, cancellationToken))
             {
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Found(var referrers):
-                    found.AddRange(referrers.Where(referrer => MediaTypes.IsManifest(referrer.MediaType)).Select(referrer => (Reference)referrer.Digest));
+                    found.AddRange(referrers
+                        .Where(referrer => MediaTypes.IsManifest(referrer.MediaType))
+                        .Select(referrer => (Reference)referrer.Digest));
                     break;
 
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Failed(var failure):
@@ -213,7 +225,8 @@ internal sealed class RepositoryCopier(
             return;
         }
 
-        var isThere = isTrusting && await to.ResolveAsync(referrer, known: null, cancellationToken) is RemoteAnswer<ResolvedTag>.Found(var there)
+        var isThere = isTrusting
+            && await to.ResolveAsync(referrer, known: null, cancellationToken) is RemoteAnswer<ResolvedTag>.Found(var there)
             && there.Descriptor.Digest == digest;
         if (!isThere)
         {
@@ -228,11 +241,13 @@ internal sealed class RepositoryCopier(
         }
     }
 
+    private static string WhyOf<T>(RemoteAnswer<T> answer) => ((RemoteAnswer<T>.Failed)answer).Failure.Why;
+
     private async Task<Digest> ResolveAsync(Reference reference, CancellationToken cancellationToken) =>
         await from.ResolveAsync(reference, known: null, cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) => found.Descriptor.Digest,
-            var answer => throw new CopyFailedException($"{reference} is not known: {((RemoteAnswer<ResolvedTag>.Failed)answer).Failure.Why}"),
+            var answer => throw new CopyFailedException($"{reference} is not known: {WhyOf(answer)}"),
         };
 
     private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken)
@@ -241,7 +256,7 @@ internal sealed class RepositoryCopier(
         return await from.GetManifestAsync(digest, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var manifest) => manifest,
-            var answer => throw new CopyFailedException($"manifest {digest} can not be read: {((RemoteAnswer<Manifest>.Failed)answer).Failure.Why}"),
+            var answer => throw new CopyFailedException($"manifest {digest} can not be read: {WhyOf(answer)}"),
         };
     }
 
@@ -253,7 +268,7 @@ internal sealed class RepositoryCopier(
         }
 
         var advice = failure is RemoteFailure.Refused { Reason: RefusalReason.ContentUnknown } && IsSparse(original)
-            ? ". It takes no index of which only some platforms are there: write `index: rewrite` for a smaller index with a digest of its own"
+            ? ". It takes no index of which only some platforms are there: `index: rewrite` makes a smaller one with a digest of its own"
             : "";
         throw new CopyFailedException($"the target does not take {reference}: {failure.Why}{advice}", failure);
     }

@@ -28,7 +28,8 @@ internal static class SmallerIndex
         var annotations = json["annotations"] as JsonObject ?? [];
         annotations[OriginalDigest] = index.Digest.ToString();
         json["annotations"] = annotations;
-        return Manifest.TryParse(JsonSerializer.SerializeToUtf8Bytes(json), index.MediaType, index.Digest.Algorithm, out var smaller, out var fault)
+        var content = JsonSerializer.SerializeToUtf8Bytes(json);
+        return Manifest.TryParse(content, index.MediaType, index.Digest.Algorithm, out var smaller, out var fault)
             ? smaller
             : throw new CopyFailedException($"a smaller index can not be made: {fault}");
     }

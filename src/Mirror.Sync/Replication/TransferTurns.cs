@@ -3,7 +3,8 @@ using Mirror.Sync.Repositories;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// A blob that is copied needs a connection at either side. Who takes both at once never holds one while it waits for the other, as two jobs in
+/// A blob that is copied needs a connection at either side. Who takes both at once never holds one while it waits for the other, as two
+/// jobs in
 /// opposite directions would for ever.
 /// </summary>
 internal sealed class TransferTurns
@@ -19,7 +20,8 @@ internal sealed class TransferTurns
         if (source.Name == target.Name && source.Transfers < 2)
         {
             throw new CopyFailedException(
-                $"{source.Name} does not mount the blob, and to read and write it at once takes two connections: give the registry more (maxConnections: 8)");
+                $"{source.Name} does not mount the blob, and to read and write it at once takes two connections: "
+                + "give the registry more (maxConnections: 8)");
         }
 
         var waiter = new Waiter(source, target);

@@ -19,7 +19,9 @@ public interface ISourceRegistry : IRegistry
     /// <summary>How many manifests may still be fetched; null where that is not limited, or not known.</summary>
     RateLimit? Quota { get; }
 
-    /// <summary>The full names of all repositories, or a failure: never a part of them. Refused as Unsupported where there is no such list.</summary>
+    /// <summary>
+    /// The full names of all repositories, or a failure: never a part of them. Refused as Unsupported where there is no such list.
+    /// </summary>
     Task<RemoteAnswer<IReadOnlyList<RepositoryName>>> ListRepositoriesAsync(CancellationToken cancellationToken);
 
     /// <summary>A repository by its full name; it need not exist.</summary>

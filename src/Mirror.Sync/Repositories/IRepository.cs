@@ -4,7 +4,8 @@ using Mirror.Oci.Remote;
 namespace Mirror.Sync.Repositories;
 
 /// <summary>
-/// A repository, wherever it is: in a remote registry, or in this mirror. Whatever the other side does, every method answers in terms that do
+/// A repository, wherever it is: in a remote registry, or in this mirror. Whatever the other side does, every method answers in terms that
+/// do
 /// not depend on where it is; only the caller's own cancellation is thrown.
 /// </summary>
 public interface IRepository

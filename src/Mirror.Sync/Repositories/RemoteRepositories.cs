@@ -3,7 +3,9 @@ using Mirror.Oci.Remote;
 
 namespace Mirror.Sync.Repositories;
 
-/// <summary>A remote registry's repositories. The registry is the same object that others pull through, so that its limits are shared.</summary>
+/// <summary>
+/// A remote registry's repositories. The registry is the same object that others pull through, so that its limits are shared.
+/// </summary>
 public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider time) : ISourceRegistry, ITargetRegistry
 {
     private readonly Patience _patience = new(time);

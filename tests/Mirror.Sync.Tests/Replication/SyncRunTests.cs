@@ -341,7 +341,8 @@ public sealed class SyncRunTests
 
         Assert.Equal(RunOutcome.Done, outcome);
         Assert.True(runs > 3);
-        var stored = scene.Target.Requests.Where(request => request.Method == HttpMethod.Put && request.Status == 201 && request.Path.Contains("/blobs/", StringComparison.Ordinal));
+        var stored = scene.Target.Requests.Where(request =>
+            request.Method == HttpMethod.Put && request.Status == 201 && request.Path.Contains("/blobs/", StringComparison.Ordinal));
         Assert.All(stored.GroupBy(request => request.Query.Split("digest=")[^1]), group => Assert.Single(group));
         indexes.ForEach(index => scene.AssertCopied(SyncScene.App, $"v{indexes.IndexOf(index)}"));
     }
@@ -383,5 +384,6 @@ public sealed class SyncRunTests
         Assert.Equal(run.Progress.BytesRead, run.Progress.BytesSent);
     }
 
-    private static TagFilter FilterOf(string text) => TagFilter.TryParse(text, out var filter, out var fault) ? filter : throw new FormatException(fault);
+    private static TagFilter FilterOf(string text) =>
+        TagFilter.TryParse(text, out var filter, out var fault) ? filter : throw new FormatException(fault);
 }
