@@ -258,6 +258,27 @@ public sealed class SyncRunTests
         Assert.Equal(6, (await here).Run.Figures.Copied);
     }
 
+    [Theory]
+    [InlineData(true, 64, 1, 0)]
+    [InlineData(false, 64, 1, 2)]
+    [InlineData(false, 1, 0, 0)]
+    public async Task Inside_one_registry_blobs_are_mounted_or_take_two_connections(bool mounts, int connections, int copied, int fetched)
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Restart(configure: options => options with { MaxConnections = connections });
+        scene.Source.Pushing = new PushOptions { Mounts = mounts };
+        var image = TestImage.Create(seed: 1);
+        scene.Source.Add(SyncScene.App, image, "1");
+        var job = SyncScene.JobOf("app") with { From = SyncScene.Parse("source/org"), To = SyncScene.Parse("source/copy") };
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal(copied, report.Run.Figures.Copied);
+        Assert.Equal(fetched, image.Blobs.Sum(blob => scene.Source.Count(HttpMethod.Get, blob.Digest)));
+        Assert.Equal(copied == 1, scene.Source.FindManifest(RepositoryName.Parse("copy/app"), Tag.Parse("1")) is not null);
+        Assert.All(report.Missing, missing => Assert.Contains("maxConnections", missing.Why, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task What_is_remembered_can_be_lost_and_nothing_is_copied_again()
     {
