@@ -16,8 +16,9 @@ public sealed class RemoteListings
     private const int MaxPages = 10_000;
 
     private readonly RegistryConnection _connection;
+    private readonly RemoteRegistry _registry;
 
-    internal RemoteListings(RegistryConnection connection) => _connection = connection;
+    internal RemoteListings(RegistryConnection connection, RemoteRegistry registry) => (_connection, _registry) = (connection, registry);
 
     /// <summary>A page of a repository's tags (distribution spec, "Listing tags").</summary>
     /// <param name="repository">Whose tags.</param>
@@ -67,6 +68,61 @@ public sealed class RemoteListings
     public Task<RemoteAnswer<RemotePage<Descriptor>>> ListReferrersAsync(
         RepositoryName repository, Digest subject, PageLink? page, CancellationToken cancellationToken) =>
         GetPageAsync(_connection.Pull(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
+
+    /// <summary>
+    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one (<see
+    /// cref="ReferrersTag"/>).
+    /// </summary>
+    public async Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListAllReferrersAsync(
+        RepositoryName repository, Digest subject, CancellationToken cancellationToken)
+    {
+        var all = new Dictionary<Digest, Descriptor>();
+        PageLink? link = null;
+        for (var pages = 0; pages < MaxPages; pages++)
+        {
+            switch (await ListReferrersAsync(repository, subject, link, cancellationToken))
+            {
+                case RemoteAnswer<RemotePage<Descriptor>>.Found(var page):
+                    var before = all.Count;
+                    foreach (var referrer in page.Items)
+                    {
+                        all.TryAdd(referrer.Digest, referrer);
+                    }
+
+                    if (!page.More)
+                    {
+                        return all.Values.ToList();
+                    }
+
+                    if (page.Next is null || (all.Count == before && page.Next == link))
+                    {
+                        return _connection.BadAnswer("names a next page of referrers that leads nowhere");
+                    }
+
+                    link = page.Next;
+                    break;
+
+                case RemoteAnswer<RemotePage<Descriptor>>.Failed(
+                    RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported or UnavailableReason.NotFoundPage })
+                    when link is null:
+                    return await ListByTagAsync(repository, subject, cancellationToken);
+
+                case var other:
+                    return ((RemoteAnswer<RemotePage<Descriptor>>.Failed)other).Failure;
+            }
+        }
+
+        return _connection.BadAnswer($"has a list of more than {MaxPages} pages");
+    }
+
+    private async Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListByTagAsync(
+        RepositoryName repository, Digest subject, CancellationToken cancellationToken) =>
+        await _registry.GetManifestAsync(repository, ReferrersTag.TagOf(subject), cancellationToken) switch
+        {
+            RemoteAnswer<Manifest>.Found(var index) => index.View().Children.ToList(),
+            RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing) => new List<Descriptor>(),
+            var other => ((RemoteAnswer<Manifest>.Failed)other).Failure,
+        };
 
     /// <summary>
     /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes behind.

@@ -21,7 +21,7 @@ public sealed class RemoteRegistry : IDisposable
     {
         _connection = new RegistryConnection(options, time);
         (_options, _time, _sender) = (options, time, _connection.Sender);
-        Listings = new RemoteListings(_connection);
+        Listings = new RemoteListings(_connection, this);
         Uploads = new RemoteUploads(_connection, this);
         Manifests = new RemoteManifests(_connection, this);
     }

@@ -101,7 +101,13 @@ internal sealed class RequestSender(RemoteRegistryOptions options, HttpMessageIn
         {
             // The authorization is for the registry's origin alone. Object stores refuse a request that carries one beside their signed
             // query, and anybody else must not see it.
-            var allowed = Transport.IsOrigin(options, target) ? authorization : null;
+            var isOrigin = Transport.IsOrigin(options, target);
+            var allowed = isOrigin ? authorization : null;
+            if (isOrigin)
+            {
+                RequestTally.Count(options.Name);
+            }
+
             var answer = await TimedSend.SendAsync(
                 transport, MessageOf(request, target, allowed), options, options.Name, time, request.AnswerTimeout, cancellationToken);
             if (answer is not RemoteAnswer<HttpResponseMessage>.Found(var response) || !IsRedirect(response.StatusCode))

@@ -67,6 +67,8 @@ public sealed record SyncJob
 
     public TagSelector TagSelector => new(Tags);
 
+    public PlatformSelector PlatformSelector => new(Platforms);
+
     /// <summary>What does not fit together, with all that can be known before anybody is asked.</summary>
     public IEnumerable<JobFault> FindFaults()
     {

@@ -7,8 +7,8 @@ namespace Mirror.Sync.State;
 /// <param name="Job">The job's name.</param>
 /// <param name="Repository">The source's name of the repository.</param>
 /// <param name="Tag">The tag.</param>
-/// <param name="Seen">What it pointed to at the source, when it was last asked; null where that has never been answered.</param>
-/// <param name="SeenAt">When that was.</param>
+/// <param name="Seen">What it pointed to at the source when <paramref name="Put"/> was put; null where nothing has been put yet.</param>
+/// <param name="SeenAt">When it was last found to point there.</param>
 /// <param name="ETag">What the source said with it; null where it said none.</param>
 /// <param name="Put">What the job has put at the target under this tag; null where it has put nothing yet.</param>
 /// <param name="PutAt">When it was put, or last found there.</param>

@@ -1,0 +1,231 @@
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Sync.Jobs;
+using Mirror.Sync.Repositories;
+using Mirror.Sync.State;
+
+namespace Mirror.Sync.Planning;
+
+/// <summary>
+/// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and
+/// what they
+/// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full.
+/// </summary>
+public sealed class Planner(
+    SyncJob job,
+    ISourceRegistry source,
+    ITargetRegistry target,
+    IReadOnlyList<TagPattern> immutableTags,
+    ISyncState state,
+    CreationTimes creationTimes,
+    TimeProvider time) : IDisposable
+{
+    /// <summary>How many questions are asked at once. Each is a small one.</summary>
+    private const int QuestionsAtOnce = 8;
+
+    private const string Gone = "it is gone at the source";
+
+    private static readonly ILookup<Digest, Tag> NoTags =
+        Array.Empty<(Digest Digest, Tag Tag)>().ToLookup(pair => pair.Digest, pair => pair.Tag);
+
+    private readonly SemaphoreSlim _questions = new(QuestionsAtOnce, QuestionsAtOnce);
+
+    public async Task<SyncPlan> PlanAsync(RunScope scope, CancellationToken cancellationToken)
+    {
+        var (pairs, faults) = await SelectRepositoriesAsync(scope, cancellationToken);
+        var repositories = await Task.WhenAll(pairs.Select(pair => PlanAsync(pair, scope, cancellationToken)));
+        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull), scope);
+    }
+
+    public void Dispose() => _questions.Dispose();
+
+    /// <summary>Where the source does not list its repositories, those that are named in full are copied all the same.</summary>
+    private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults)> SelectRepositoriesAsync(
+        RunScope scope, CancellationToken cancellationToken)
+    {
+        var selector = job.RepositorySelector;
+        IReadOnlyList<RepositoryName> catalog = [];
+        var faults = new List<string>();
+        if (scope.Repository is { } only)
+        {
+            catalog = [only];
+        }
+        else if (selector.NeedsCatalog)
+        {
+            switch (await source.ListRepositoriesAsync(cancellationToken))
+            {
+                case RemoteAnswer<IReadOnlyList<RepositoryName>>.Found(var names):
+                    catalog = names;
+                    break;
+
+                case RemoteAnswer<IReadOnlyList<RepositoryName>>.Failed(var failure):
+                    faults.Add(
+                        $"the repositories of {source.Name} are not known, and only those that the job names in full are looked at: "
+                        + failure.Why);
+                    break;
+            }
+        }
+
+        var selected = selector.Select(catalog);
+        return selected.Faults.Count > 0
+            ? ([], [.. faults, .. selected.Faults])
+            : ([.. selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository)], faults);
+    }
+
+    private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
+    {
+        var repository = source.GetSource(names.Source);
+        var known = state.ListTags(job.Name, names.Source).ToDictionary(tag => tag.Tag);
+        var put = known.Values.Where(tag => tag.Put is not null).ToList();
+        var answer = await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken);
+        if (answer is not RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags))
+        {
+            return Failed($"its tags are not known: {((RemoteAnswer<IReadOnlyList<Tag>>.Failed)answer).Failure.Why}");
+        }
+
+        if (tags.Count == 0 && put.Count > 0)
+        {
+            return Failed($"{source.Name} lists no tags, where it had {put.Count}: they are kept at the target");
+        }
+
+        var resolver = new TagResolver(repository, known, (ask, token) => AskAsync(ask, token));
+        var created = await creationTimes.FindAsync(job, repository, tags, resolver, cancellationToken);
+        if (created.Failure is { } why)
+        {
+            return Failed($"which images are the newest is not known: {why}");
+        }
+
+        var decisions = job.TagSelector.Select(tags, created.Times).Where(decision => scope.Tag is null || decision.Tag == scope.Tag);
+        var images = decisions.Where(decision => decision.Reason is not TagReason.BelongsTo);
+        var planned = await Task.WhenAll(images.Select(decision => decision.IsSelected
+            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, cancellationToken)
+            : Task.FromResult(new PlannedTag(decision.Tag, PlannedAction.Filtered) { Why = TextOf(decision.Reason) })));
+        var listed = tags.ToHashSet();
+        var gone = scope.Tag is null
+            ? await Task.WhenAll(put.Where(tag => !listed.Contains(tag.Tag)).Select(tag => PlanGoneAsync(names, tag, cancellationToken)))
+            : [];
+        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null);
+
+        PlannedRepository Failed(string why) => new(names, [], NoTags, why);
+    }
+
+    private async Task<PlannedTag> PlanAsync(
+        RepositoryPair names, Tag tag, TagState? known, TagResolver resolver, RunScope scope, CancellationToken cancellationToken)
+    {
+        var isKnown = known is { Seen: not null, Put: not null };
+        var seen = known?.Seen;
+        Manifest? manifest = null;
+        if (!isKnown || !immutableTags.Any(pattern => pattern.Matches(tag)))
+        {
+            switch (await resolver.ResolveAsync(tag, cancellationToken))
+            {
+                case RemoteAnswer<ResolvedTag>.Found(var resolved):
+                    (seen, manifest) = (resolved.Descriptor.Digest, resolved.Manifest);
+                    break;
+
+                case RemoteAnswer<ResolvedTag>.Failed(var failure):
+                    var why = $"what it points to is not known: {failure.Why}";
+                    return new PlannedTag(tag, PlannedAction.Failed) { Known = known, Why = why };
+            }
+        }
+
+        var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, Manifest = manifest, Known = known };
+        // With another Seen, Put is what was put for that.
+        var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
+        if (isKnown && !scope.IsFull)
+        {
+            return known!.Seen == seen ? WithReferrers(planned) : planned with { Action = PlannedAction.Update };
+        }
+
+        var there = target.GetTarget(names.Target);
+        return await AskAsync(() => there.ResolveAsync(tag, known: null, cancellationToken), cancellationToken) switch
+        {
+            RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest == expected =>
+                WithReferrers(planned with { Target = found.Descriptor }),
+            RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
+            RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
+            RemoteAnswer<ResolvedTag>.Failed(var failure) =>
+                planned with { Action = PlannedAction.Failed, Why = $"what {target.Name} has is not known: {failure.Why}" },
+            _ => throw new InvalidOperationException($"{target.Name} said that something is unchanged that nobody had named."),
+        };
+    }
+
+    private PlannedTag WithReferrers(PlannedTag tag) => tag with
+    {
+        IsReferrersDue = job.Referrers && !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow()),
+    };
+
+    /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>
+    private async Task<PlannedTag> PlanGoneAsync(RepositoryPair names, TagState known, CancellationToken cancellationToken)
+    {
+        var planned = new PlannedTag(known.Tag, PlannedAction.Keep) { Known = known };
+        if (!job.Delete)
+        {
+            return planned with { Why = $"{Gone}, and the job deletes nothing" };
+        }
+
+        var there = target.GetTarget(names.Target);
+        return await AskAsync(() => there.ResolveAsync(known.Tag, known: null, cancellationToken), cancellationToken) switch
+        {
+            RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != known.Put =>
+                planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
+            RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
+                planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },
+            _ => planned with { Action = PlannedAction.Delete },
+        };
+    }
+
+    /// <summary>All or none: who would lose more than was to be expected is asked first.</summary>
+    private SyncPlan HoldDeletions(SyncPlan plan, RunScope scope)
+    {
+        var wanted = plan.Count(PlannedAction.Delete);
+        var existing = state.ListRepositories(job.Name)
+            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null));
+        var limit = job.DeleteLimit.Of(existing);
+        if (scope.MayDeleteMore || wanted <= limit)
+        {
+            return plan;
+        }
+
+        var rule = $"one run deletes at most {limit} (deleteLimit: {job.DeleteLimit})";
+        var why = $"{Gone} like {wanted} tags of {existing}, and {rule}: none is deleted unless a run is told that it may delete more";
+        return plan with
+        {
+            Repositories = [.. plan.Repositories.Select(repository => repository with
+            {
+                Tags = [.. repository.Tags.Select(tag =>
+                    tag.Action == PlannedAction.Delete ? tag with { Action = PlannedAction.Keep, Why = why } : tag)],
+            })],
+            Faults = [.. plan.Faults, $"{wanted} tags that are gone at the source are kept: {rule}"],
+        };
+    }
+
+    private static ILookup<Digest, Tag> SubjectTagsOf(IReadOnlyList<Tag> tags) =>
+        // The plain tag stands for a list of referrers, which the target keeps by itself.
+        tags.Select(tag => (Subject: SubjectTag.FindSubject(tag), Tag: tag))
+            .Where(pair => pair.Subject is not null && pair.Tag.ToString().Contains('.', StringComparison.Ordinal))
+            .ToLookup(pair => pair.Subject!.Value, pair => pair.Tag);
+
+    private static string TextOf(TagReason reason) => reason switch
+    {
+        TagReason.NotIncluded => "the job includes no such tag",
+        TagReason.Excluded(var by) => $"the job excludes {by}",
+        TagReason.NotNewest(var newest) => $"it is not one of the {newest} newest",
+        TagReason.NoVersion => "it names no version by which it could be one of the newest",
+        TagReason.NoCreationTime => "its image does not say when it was made",
+        _ => $"{reason}",
+    };
+
+    private async Task<T> AskAsync<T>(Func<Task<T>> ask, CancellationToken cancellationToken)
+    {
+        await _questions.WaitAsync(cancellationToken);
+        try
+        {
+            return await ask();
+        }
+        finally
+        {
+            _questions.Release();
+        }
+    }
+}

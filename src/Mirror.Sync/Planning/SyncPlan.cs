@@ -1,0 +1,94 @@
+using Mirror.Oci;
+using Mirror.Sync.Jobs;
+using Mirror.Sync.State;
+
+namespace Mirror.Sync.Planning;
+
+/// <summary>What becomes of a tag.</summary>
+public enum PlannedAction
+{
+    /// <summary>The target has no such tag.</summary>
+    Copy,
+
+    /// <summary>It points to something else at the target.</summary>
+    Update,
+
+    UpToDate,
+
+    /// <summary>It is gone at the source, and goes at the target.</summary>
+    Delete,
+
+    /// <summary>It is gone at the source, and stays at the target.</summary>
+    Keep,
+
+    /// <summary>The job does not select it.</summary>
+    Filtered,
+
+    /// <summary>Nothing can be said of it now.</summary>
+    Failed,
+}
+
+public sealed record PlannedTag(Tag Tag, PlannedAction Action)
+{
+    /// <summary>What it points to at the source; null where that is not known or does not matter.</summary>
+    public Digest? Source { get; init; }
+
+    /// <summary>The source's manifest, where finding out meant to fetch it.</summary>
+    public Manifest? Manifest { get; init; }
+
+    /// <summary>What the target was found to have under it; null where it was not asked, or has nothing.</summary>
+    public Descriptor? Target { get; init; }
+
+    /// <summary>Whether it is time to ask again what refers to it. Only for what is up to date.</summary>
+    public bool IsReferrersDue { get; init; }
+
+    /// <summary>What was remembered of it.</summary>
+    public TagState? Known { get; init; }
+
+    /// <summary>
+    /// How large the image is in bytes, its manifests and all that is copied of it, each once; null where that is not known.
+    /// </summary>
+    public long? Size { get; init; }
+
+    /// <summary>For people; null where the action says it all.</summary>
+    public string? Why { get; init; }
+}
+
+/// <param name="Names">What the repository is called at either side.</param>
+/// <param name="Tags">All of the source's tags in their order, and then those that are gone.</param>
+/// <param name="SubjectTags">Tags that come along with the manifest that they are about, by its digest.</param>
+/// <param name="Failure">Why nothing can be said of the repository; null where something can.</param>
+public sealed record PlannedRepository(
+    RepositoryPair Names, IReadOnlyList<PlannedTag> Tags, ILookup<Digest, Tag> SubjectTags, string? Failure);
+
+/// <summary>What a run of a job does: it executes this and nothing else.</summary>
+/// <param name="Repositories">In the order of their names.</param>
+/// <param name="Faults">Why a part of the job, or all of it, is not planned.</param>
+/// <param name="IsFull">Whether the target was asked for everything, whatever was remembered.</param>
+public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IReadOnlyList<string> Faults, bool IsFull)
+{
+    /// <summary>
+    /// The bytes of all that is copied, each blob once; null where nobody has measured. What has no size by itself is not in it.
+    /// </summary>
+    public long? Size { get; init; }
+
+    public IEnumerable<PlannedTag> Tags => Repositories.SelectMany(repository => repository.Tags);
+
+    public int Count(PlannedAction action) => Tags.Count(tag => tag.Action == action);
+}
+
+/// <summary>What of a job is run, and how thoroughly.</summary>
+public sealed record RunScope
+{
+    /// <summary>Whether the target is asked for everything, whatever is remembered.</summary>
+    public bool IsFull { get; init; }
+
+    /// <summary>Whether more may be deleted, this once, than the job's limit allows.</summary>
+    public bool MayDeleteMore { get; init; }
+
+    /// <summary>Only this repository of the source; null for all that the job selects.</summary>
+    public RepositoryName? Repository { get; init; }
+
+    /// <summary>Only this tag of it; null for all.</summary>
+    public Tag? Tag { get; init; }
+}

@@ -1,0 +1,137 @@
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Sync.Repositories;
+using Mirror.Sync.State;
+
+namespace Mirror.Sync.Replication;
+
+/// <summary>
+/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have is mounted, and what
+/// is sent
+/// goes on where an earlier upload of it has ended.
+/// </summary>
+internal sealed class BlobCopier(
+    ISourceRegistry source,
+    ITargetRegistry target,
+    ISyncState state,
+    TargetBlobs blobs,
+    TransferTurns turns,
+    RunProgress progress,
+    TimeProvider time)
+{
+    /// <summary>Smaller blobs are sent again sooner than anybody has remembered how far they came.</summary>
+    private const int WorthRemembering = 1024 * 1024;
+
+    /// <exception cref="CopyFailedException">It is not there.</exception>
+    public async Task CopyAsync(ISourceRepository from, ITargetRepository to, Descriptor blob, CancellationToken cancellationToken)
+    {
+        if (blobs.IsAt(to.Name, blob.Digest))
+        {
+            return;
+        }
+
+        using var turn = await blobs.EnterAsync(blob.Digest, cancellationToken);
+        if (!blobs.IsAt(to.Name, blob.Digest))
+        {
+            var (isThere, begun) = await MountAsync(from, to, blob.Digest, cancellationToken);
+            if (!isThere)
+            {
+                await PushAsync(from, to, blob, begun, cancellationToken);
+            }
+
+            blobs.Add(to.Name, blob.Digest);
+        }
+    }
+
+    /// <summary>
+    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target
+    /// too
+    /// </summary>
+    private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
+        ISourceRepository from, ITargetRepository to, Digest digest, CancellationToken cancellationToken)
+    {
+        RemoteUpload? begun = null;
+        if (blobs.FindPlace(digest) is { } place)
+        {
+            (var isMounted, begun) = await MountAsync(to, digest, place, cancellationToken);
+            if (isMounted)
+            {
+                return (true, null);
+            }
+        }
+
+        switch (await to.HasBlobAsync(digest, cancellationToken))
+        {
+            case RemoteAnswer<bool>.Found(true):
+                return (true, null);
+
+            case RemoteAnswer<bool>.Failed(var failure):
+                throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+        }
+
+        return begun is null && source.Name == target.Name && from.Name != to.Name
+            ? await MountAsync(to, digest, from.Name, cancellationToken)
+            : (false, begun);
+    }
+
+    /// <summary>A mount that fails is no reason not to push.</summary>
+    private async Task<(bool IsMounted, RemoteUpload? Begun)> MountAsync(
+        ITargetRepository to, Digest digest, RepositoryName place, CancellationToken cancellationToken)
+    {
+        if (await to.MountAsync(digest, place, cancellationToken) is not RemoteAnswer<MountedBlob>.Found(var mounted))
+        {
+            return (false, null);
+        }
+
+        if (mounted.IsMounted)
+        {
+            progress.CountMounted();
+        }
+
+        return (mounted.IsMounted, mounted.Upload);
+    }
+
+    private async Task PushAsync(
+        ISourceRepository from, ITargetRepository to, Descriptor blob, RemoteUpload? begun, CancellationToken cancellationToken)
+    {
+        var isRemembered = blob.Size >= WorthRemembering;
+        var saved = isRemembered ? state.FindUpload(target.Name, to.Name, blob.Digest)?.Upload : null;
+        using var turn = await turns.EnterAsync(source, target, cancellationToken);
+        await using var content = new BlobSource(from, blob.Digest, progress);
+        await content.OpenFirstAsync(cancellationToken);
+        RemoteAnswer<PushedBlob> answer;
+        try
+        {
+            answer = await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            throw new CopyFailedException($"blob {blob.Digest} has not come whole from {source.Name}: {e.Message}");
+        }
+
+        if (answer is RemoteAnswer<PushedBlob>.Failed(var failure))
+        {
+            if (isRemembered && failure is RemoteFailure.Refused)
+            {
+                state.RemoveUpload(target.Name, to.Name, blob.Digest);
+            }
+
+            throw new CopyFailedException($"blob {blob.Digest} is not at {target.Name}: {failure.Why}", failure);
+        }
+
+        if (isRemembered)
+        {
+            state.RemoveUpload(target.Name, to.Name, blob.Digest);
+        }
+
+        progress.CountSent(((RemoteAnswer<PushedBlob>.Found)answer).Content.Sent);
+
+        void Reached(RemoteUpload upload)
+        {
+            if (isRemembered)
+            {
+                state.Save(new UploadState(target.Name, to.Name, blob.Digest, upload, time.GetUtcNow()));
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+using System.Collections.Concurrent;
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+using Mirror.Sync.Jobs;
+using Mirror.Sync.Planning;
+using Mirror.Sync.State;
+
+namespace Mirror.Sync.Replication;
+
+/// <summary>One run of a job: it plans, copies, deletes, and remembers what has come of it.</summary>
+internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state, TargetBlobs blobs, TransferTurns turns, TimeProvider time)
+{
+    /// <summary>How many things are named of what is missing, where all of it is told in a line or two.</summary>
+    private const int NamedMissing = 20;
+
+    private readonly SyncJob _job = running.Job;
+    private readonly ConcurrentQueue<Missing> _missing = [];
+    private readonly RequestTally _tally = new();
+    private int _copied;
+    private int _upToDate;
+    private int _deleted;
+    private DateTimeOffset? _goesOnAt;
+
+    public async Task<RunReport> RunAsync(Func<CancellationToken, Task<SyncPlan>> planAsync, RunScope scope, string cause)
+    {
+        RequestTally.Current = _tally;
+        var run = state.Begin(new SyncRun(0, _job.Name, cause, time.GetUtcNow(), null, RunOutcome.Running, RunFigures.None, null));
+        try
+        {
+            var plan = running.Progress.Plan = await planAsync(running.Stopping);
+            await ExecuteAsync(plan, running.Stopping);
+            if (plan.IsFull && scope.Repository is null && _missing.IsEmpty)
+            {
+                state.SaveVerified(_job.Name, run.StartedAt);
+            }
+
+            var isSomeDone = _copied + _upToDate + _deleted > 0;
+            return End(run, _missing.IsEmpty ? RunOutcome.Done : isSomeDone ? RunOutcome.Partly : RunOutcome.Failed);
+        }
+        catch (OperationCanceledException) when (running.Stopping.IsCancellationRequested)
+        {
+            _missing.Enqueue(new Missing(null, null, "it was stopped, and the next run does the rest"));
+            return End(run, RunOutcome.Stopped);
+        }
+        catch (Exception e)
+        {
+            _missing.Enqueue(new Missing(null, null, e.Message));
+            End(run, RunOutcome.Failed);
+            throw;
+        }
+    }
+
+    private async Task ExecuteAsync(SyncPlan plan, CancellationToken cancellationToken)
+    {
+        foreach (var fault in plan.Faults)
+        {
+            _missing.Enqueue(new Missing(null, null, fault));
+        }
+
+        foreach (var repository in plan.Repositories.Where(repository => repository.Failure is not null))
+        {
+            _missing.Enqueue(new Missing(repository.Names, null, repository.Failure!));
+        }
+
+        var quota = new QuotaReserve(ends.Source, _job.Reserve, time);
+        var blobCopier = new BlobCopier(ends.Source, ends.Target, state, blobs, turns, running.Progress, time);
+        var work = plan.Repositories.SelectMany(repository =>
+        {
+            var copier = new RepositoryCopier(
+                _job,
+                ends.Source.GetSource(repository.Names.Source),
+                ends.Target.GetTarget(repository.Names.Target),
+                repository.SubjectTags,
+                blobCopier,
+                blobs,
+                quota);
+            return repository.Tags.Select(tag => (Repository: repository, Copier: copier, Tag: tag));
+        }).ToList();
+        var options = new ParallelOptions { MaxDegreeOfParallelism = _job.Parallel, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(
+            work.Where(item => item.Tag.Action != PlannedAction.Delete),
+            options,
+            async (item, token) => await ExecuteAsync(item.Repository, item.Copier, item.Tag, token));
+        // What takes the place of a tag is there before the tag goes.
+        foreach (var (repository, _, tag) in work.Where(item => item.Tag.Action == PlannedAction.Delete))
+        {
+            await DeleteAsync(repository, tag, cancellationToken);
+        }
+    }
+
+    private async Task ExecuteAsync(
+        PlannedRepository repository, RepositoryCopier copier, PlannedTag tag, CancellationToken cancellationToken)
+    {
+        try
+        {
+            switch (tag.Action)
+            {
+                case PlannedAction.Copy or PlannedAction.Update:
+                    var put = await copier.CopyAsync(tag, cancellationToken);
+                    Interlocked.Increment(ref _copied);
+                    SaveDone(repository.Names.Source, tag, put, isReferrersAsked: _job.Referrers);
+                    running.Tell(new TagResult(repository, tag, Why: null));
+                    break;
+
+                case PlannedAction.UpToDate:
+                    var there = tag.Target?.Digest ?? tag.Known!.Put!.Value;
+                    if (tag.Target is { } found)
+                    {
+                        await copier.CompleteAsync(found, cancellationToken);
+                    }
+
+                    if (tag.IsReferrersDue)
+                    {
+                        await copier.CopyReferrersAsync(there, cancellationToken);
+                    }
+
+                    Interlocked.Increment(ref _upToDate);
+                    SaveDone(repository.Names.Source, tag, there, tag.IsReferrersDue);
+                    break;
+
+                case PlannedAction.Failed:
+                    throw new CopyFailedException(tag.Why!);
+            }
+        }
+        catch (CopyFailedException e)
+        {
+            Fail(repository, tag, e);
+        }
+    }
+
+    private async Task DeleteAsync(PlannedRepository repository, PlannedTag tag, CancellationToken cancellationToken)
+    {
+        if (await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
+            is { } failure and not RemoteFailure.Missing)
+        {
+            var why = $"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}";
+            Fail(repository, tag, new CopyFailedException(why));
+            return;
+        }
+
+        state.RemoveTag(_job.Name, repository.Names.Source, tag.Tag);
+        _deleted++;
+        running.Tell(new TagResult(repository, tag, Why: null));
+    }
+
+    private void Fail(PlannedRepository repository, PlannedTag tag, CopyFailedException failure)
+    {
+        if (failure is QuotaReachedException quota)
+        {
+            _goesOnAt = quota.GoesOnAt;
+        }
+        else
+        {
+            var known = tag.Known ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, 0, null);
+            // Seen stays what Put was made from, so that the next run finds that they do not belong to what the tag points to now.
+            state.Save(known with { Failures = known.Failures + 1, Why = failure.Message });
+        }
+
+        _missing.Enqueue(new Missing(repository.Names, tag.Tag, failure.Message));
+        running.Tell(new TagResult(repository, tag, failure.Message));
+    }
+
+    private void SaveDone(RepositoryName repository, PlannedTag tag, Digest put, bool isReferrersAsked)
+    {
+        var now = time.GetUtcNow();
+        var referrersAt = isReferrersAsked ? now : tag.Known?.ReferrersAt;
+        var putAt = tag.Action == PlannedAction.UpToDate && tag.Target is null ? tag.Known?.PutAt : now;
+        state.Save(new TagState(_job.Name, repository, tag.Tag, tag.Source, now, ETag: null, put, putAt, referrersAt, 0, null));
+    }
+
+    private RunReport End(SyncRun run, RunOutcome outcome)
+    {
+        var progress = running.Progress;
+        var missing = _missing.ToList();
+        var figures = new RunFigures(
+            _copied,
+            _upToDate,
+            _deleted,
+            missing.Count,
+            progress.Blobs,
+            progress.BytesSent,
+            progress.Mounted,
+            _tally.Of(ends.Source.Name),
+            ends.Source.Name == ends.Target.Name ? 0 : _tally.Of(ends.Target.Name));
+        var named = string.Join("; ", missing.Take(NamedMissing));
+        var more = missing.Count > NamedMissing ? $"; and {missing.Count - NamedMissing} more" : "";
+        var why = missing.Count > 0 ? named + more : null;
+        var ended = run with { EndedAt = time.GetUtcNow(), Outcome = outcome, Figures = figures, Why = why };
+        state.Save(ended);
+        return new RunReport(ended, progress.Plan, missing, _goesOnAt);
+    }
+}

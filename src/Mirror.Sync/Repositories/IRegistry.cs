@@ -1,0 +1,36 @@
+using Mirror.Oci;
+using Mirror.Oci.Remote;
+
+namespace Mirror.Sync.Repositories;
+
+/// <summary>Where repositories are.</summary>
+public interface IRegistry
+{
+    /// <summary>As the configuration calls it.</summary>
+    string Name { get; }
+
+    /// <summary>How many blobs may be on their way from or to it at once.</summary>
+    int Transfers { get; }
+}
+
+/// <summary>Where repositories are from which is copied.</summary>
+public interface ISourceRegistry : IRegistry
+{
+    /// <summary>How many manifests may still be fetched; null where that is not limited, or not known.</summary>
+    RateLimit? Quota { get; }
+
+    /// <summary>
+    /// The full names of all repositories, or a failure: never a part of them. Refused as Unsupported where there is no such list.
+    /// </summary>
+    Task<RemoteAnswer<IReadOnlyList<RepositoryName>>> ListRepositoriesAsync(CancellationToken cancellationToken);
+
+    /// <summary>A repository by its full name; it need not exist.</summary>
+    ISourceRepository GetSource(RepositoryName repository);
+}
+
+/// <summary>Where repositories are to which is copied.</summary>
+public interface ITargetRegistry : IRegistry
+{
+    /// <summary>A repository by its full name; it need not exist yet.</summary>
+    ITargetRepository GetTarget(RepositoryName repository);
+}
