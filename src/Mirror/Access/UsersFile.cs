@@ -48,6 +48,7 @@ public sealed partial class UsersFile
     private readonly string _path;
     private readonly ILogger<UsersFile> _logger;
     private readonly Lock _gate = new();
+    private bool _isMissed;
     private (DateTime ChangedAt, long Length)? _read;
     private Users _users = new(new Dictionary<string, string>(), []);
 
@@ -84,12 +85,12 @@ public sealed partial class UsersFile
     {
         if (found is null)
         {
-            if (_read is not null || _users.Hashes.Count > 0)
+            if (!_isMissed)
             {
                 LogGone(_path);
             }
 
-            (_read, _users) = (null, new Users(new Dictionary<string, string>(), []));
+            (_isMissed, _read, _users) = (true, null, new Users(new Dictionary<string, string>(), []));
             return;
         }
 
@@ -99,13 +100,13 @@ public sealed partial class UsersFile
             LogFault(_path, fault);
         }
 
-        (_read, _users) = (found, users);
+        (_isMissed, _read, _users) = (false, found, users);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} can not be read, and those hold that it had: {Why}")]
     private partial void LogUnreadable(string path, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} is gone: nobody can log in")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} is not there: nobody can log in with a password")]
     private partial void LogGone(string path);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path}: {Fault}")]

@@ -67,7 +67,7 @@ public sealed class UsersTests : IDisposable
 
         File.Delete(_path);
         Assert.False(await IsRightAsync("bob", "bob's"));
-        Assert.Contains(_log.Lines, message => message.Contains("is gone", StringComparison.Ordinal));
+        Assert.Contains(_log.Lines, message => message.Contains("is not there", StringComparison.Ordinal));
     }
 
     [Theory]
