@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Mirror.Configuration;
 
@@ -13,6 +14,11 @@ public sealed record Client(string? User, IPAddress? Address);
 public sealed class Permissions(AccessOptions options)
 {
     private const Rights All = Rights.Pull | Rights.Push | Rights.Delete;
+
+    /// <summary>Of so many repositories it is kept in mind which rules speak of them; then all is forgotten, for anybody can ask for any name.</summary>
+    private const int MaxKnown = 10_000;
+
+    private readonly ConcurrentDictionary<string, AccessRule[]> _known = new();
 
     /// <summary>Whether it can give more to be somebody than to be nobody, so that clients are to log in before they try.</summary>
     public bool RewardsLogin { get; } = options.Tokens is not null
@@ -59,15 +65,31 @@ public sealed class Permissions(AccessOptions options)
 
     private AccessRule? FindRule(Client client, string repository)
     {
-        foreach (var rule in options.Rules)
+        foreach (var rule in options.Rules.Count == 0 ? [] : RulesOf(repository))
         {
-            if (IsOf(rule, client.User) && IsIn(rule, client.Address) && Speaks(rule, repository))
+            if (IsOf(rule, client.User) && IsIn(rule, client.Address))
             {
                 return rule;
             }
         }
 
         return null;
+    }
+
+    private AccessRule[] RulesOf(string repository)
+    {
+        if (!_known.TryGetValue(repository, out var rules))
+        {
+            rules = [.. options.Rules.Where(rule => Speaks(rule, repository))];
+            if (_known.Count >= MaxKnown)
+            {
+                _known.Clear();
+            }
+
+            _known[repository] = rules;
+        }
+
+        return rules;
     }
 
     private static bool CouldMatchIn(string registry, string pattern) =>
