@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Net;
-using System.Net.Sockets;
 using Mirror.Commands;
 using Mirror.Testing;
 using Mirror.Tests.Listening;
@@ -38,7 +36,7 @@ public sealed class HealthCommandTests : IDisposable
     public async Task Where_an_address_does_not_answer_the_server_is_not_healthy()
     {
         await using var mirror = await MirrorHost.StartAsync([]);
-        var nobody = FreePort();
+        var nobody = FreePort.Find();
 
         var (code, _, error) = await RunAsync($"listen: [127.0.0.1:{mirror.Url.Port}, 127.0.0.1:{nobody}]");
 
@@ -53,13 +51,6 @@ public sealed class HealthCommandTests : IDisposable
 
         Assert.Equal((1, ""), (code, output));
         Assert.StartsWith("mirror: 127.0.0.1:0: only the server knows its port", error, StringComparison.Ordinal);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private async Task<(int Code, string Output, string Error)> RunAsync(string server)
