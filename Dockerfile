@@ -22,7 +22,7 @@ LABEL org.opencontainers.image.title="Mirror" \
 COPY --from=build /out/program /opt/mirror
 # Nobody in particular, by number: base images name their users differently. The volume is made from this folder, and so is this user's.
 COPY --from=build --chown=1654:1654 /out/data /var/lib/mirror
-# The last one has the runtime make nothing in /tmp, so that the root file system can be read-only.
+# The last one has the runtime make no sockets for debuggers in /tmp, which may be read-only.
 ENV PATH=/opt/mirror:$PATH \
     MIRROR_SERVER__LISTEN=0.0.0.0:5000 \
     MIRROR_STORAGE__PATH=/var/lib/mirror \

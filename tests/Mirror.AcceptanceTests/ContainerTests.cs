@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.AcceptanceTests.Images;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Testing;
@@ -12,7 +13,10 @@ public sealed class ContainerTests
 
     /// <summary>As deploy/compose.yaml runs it, but asked for its health more often, and in the machine's network.</summary>
     private static readonly string[] Confined =
-        ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--volume", "data:/var/lib/mirror", "--health-interval", "1s"];
+    [
+        "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+        "--volume", "data:/var/lib/mirror", "--health-interval", "1s",
+    ];
 
     [FactWith("dockerd", "docker", "debootstrap", "tar", AsRoot = true, IsLong = true)]
     public async Task The_image_of_the_Dockerfile_runs_as_nobody_on_a_read_only_file_system_and_keeps_in_its_volume_what_Docker_pushes()
@@ -48,7 +52,7 @@ public sealed class ContainerTests
 
     [FactWith("docker-compose")]
     public async Task Docker_Compose_accepts_what_deploy_has_for_it() =>
-        (await Command.RunAsync("docker-compose", ["--file", ProjectFile.Locate("deploy", "compose.yaml"), "config", "--quiet"])).Succeeded();
+        (await Command.RunAsync("docker-compose", ["--file", ProjectFile.Locate("deploy", "compose.yaml"), "config"])).Succeeded();
 
     [Fact]
     public async Task The_configuration_beside_the_compose_file_is_right_once_there_is_a_certificate()
@@ -58,9 +62,7 @@ public sealed class ContainerTests
         using var certificate = authority.Issue("mirror.example.com");
         Directory.CreateDirectory(folder.Combine("certs"));
         await File.WriteAllTextAsync(folder.Combine("certs", "domain.crt"), certificate.ExportCertificatePem());
-        await File.WriteAllTextAsync(
-            folder.Combine("certs", "domain.key"),
-            System.Security.Cryptography.X509Certificates.ECDsaCertificateExtensions.GetECDsaPrivateKey(certificate)!.ExportPkcs8PrivateKeyPem());
+        await File.WriteAllTextAsync(folder.Combine("certs", "domain.key"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         File.Copy(ProjectFile.Locate("deploy", "mirror.yml"), folder.Combine("mirror.yml"));
 
         (await MirrorProcess.RunAsync("config", "check", "-c", folder.Combine("mirror.yml"))).Succeeded();

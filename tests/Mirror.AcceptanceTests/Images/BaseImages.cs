@@ -42,7 +42,7 @@ internal static class BaseImages
             "-cf", archive, "-C", root, .. added.Select(path => $"--exclude=.{path}"), ".", "-C", "/", .. added.Select(path => path.TrimStart('/')),
         ];
         (await Command.RunAsync("tar", archived)).Succeeded();
-        string[] variables = [$"PATH={sdk}:{SystemPath}", .. Variables()];
+        string[] variables = [$"PATH={sdk}:{SystemPath}", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1", .. Variables()];
         (await docker.RunAsync(["import", .. variables.SelectMany(variable => (string[])["--change", $"ENV {variable}"]), archive, Sdk])).Succeeded();
     }
 
