@@ -20,6 +20,8 @@ internal sealed partial class DockerDaemon : IAsyncDisposable
 
     private string Host => $"unix://{SocketFile}";
 
+    private IReadOnlyList<(string Name, string Value)> Client => [("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", "")];
+
     /// <param name="mirror"><c>host:port</c>.</param>
     public static async Task<DockerDaemon> StartAsync(string mirror)
     {
@@ -37,13 +39,19 @@ internal sealed partial class DockerDaemon : IAsyncDisposable
     }
 
     public Task<Command> RunAsync(params IReadOnlyList<string> arguments) =>
-        Command.RunAsync("docker", ["-H", Host, .. arguments], ("DOCKER_CONFIG", _folder.Combine("client")), ("DOCKER_CONTEXT", ""));
+        Command.RunAsync("docker", ["-H", Host, .. arguments], Client);
 
     public async Task<Digest> PullAsync(string name)
     {
         var pull = (await RunAsync("pull", name)).Succeeded();
         return Digest.Parse(PulledDigest().Match(pull.Output).Groups["digest"].Value);
     }
+
+    /// <summary>Builds a folder's Dockerfile with the daemon's older builder, which every client has, and on this machine's network.</summary>
+    public async Task BuildFolderAsync(string folder, string tag, params IEnumerable<string> arguments) => (await Command.RunLongAsync(
+        "docker",
+        ["-H", Host, "build", "--network", "host", .. arguments.SelectMany(argument => (string[])["--build-arg", argument]), "--tag", tag, folder],
+        [.. Client, ("DOCKER_BUILDKIT", "0")])).Succeeded();
 
     /// <summary>Builds with the daemon's BuildKit. The client needs a plugin for that, which may be missing; its request is this.</summary>
     public async Task BuildAsync(Uri dockerfile, string tag)

@@ -13,7 +13,7 @@ internal sealed class TlsProxy : IAsyncDisposable
 
     private readonly TemporaryDirectory _folder = new();
     private readonly TestAuthority _authority = new();
-    private readonly int _port = FreePort();
+    private readonly int _port = FreePort.Find();
     private ChildProcess? _process;
 
     private TlsProxy()
@@ -189,12 +189,5 @@ internal sealed class TlsProxy : IAsyncDisposable
             await proxy.DisposeAsync();
             throw;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
