@@ -60,15 +60,64 @@ public sealed class LoginTests : IDisposable
     [FactWith("ctr", "containerd", AsRoot = true)]
     public Task Containerd_shows_a_password_where_only_users_may_pull() => ContainerdShowsPasswordsAsync(everybodyPulls: false);
 
+    [FactWith("dockerd", "docker", "unshare", AsRoot = true, OnNetwork = true)]
+    public async Task Docker_shows_a_certificate_that_names_its_user()
+    {
+        var address = OwnAddress.Find()!;
+        using var tls = new TlsFiles(NoWayOut.Domain);
+        await using var mirror = await MirrorProcess.StartSecureAsync(tls, address, Access(everybodyPulls: false));
+        await using var docker = await DockerDaemon.StartBesideAsync(mirror: null, tls.Name, address);
+        await ImportAsync(docker);
+        var name = $"{mirror.Host}/{Repository}:1.0";
+        (await docker.RunAsync("tag", "app:1.0", name)).Succeeded();
+        var certificates = docker.CertificatesOf(mirror.Host);
+        tls.WriteAuthority(certificates);
+
+        AssertRefused(await docker.RunAsync("push", name));
+        tls.WriteClient(certificates, Reader);
+        AssertRefused(await docker.RunAsync("push", name));
+        tls.WriteClient(certificates, Writer);
+        (await docker.RunAsync("push", name)).Succeeded();
+
+        Assert.Contains(Repository, (await docker.RunAsync("search", $"{mirror.Host}/app")).Succeeded().Output, StringComparison.Ordinal);
+        (await docker.RunAsync("rmi", "app:1.0", name)).Succeeded();
+        (await docker.RunAsync("pull", name)).Succeeded();
+        await mirror.PrintsAsync($"{Writer} from {address} pushed {Repository} 1.0");
+    }
+
+    [FactWith("skopeo")]
+    public async Task Skopeo_shows_a_certificate_that_names_its_user()
+    {
+        using var tls = new TlsFiles("localhost");
+        await using var mirror = await MirrorProcess.StartSecureAsync(tls, IPAddress.Loopback, Access(everybodyPulls: false));
+        using var tools = await ContainerTools.SetUpAsync(mirror.Host);
+        using var layout = new ImageLayout();
+        await layout.WriteAsync(_image.Manifest, [.. _image.Blobs]);
+        var name = $"docker://{mirror.Host}/{Repository}:1.0";
+        var certificates = _folder.Combine("certificates");
+        Directory.CreateDirectory(certificates);
+        tls.WriteAuthority(certificates);
+
+        AssertRefused(await PushAsync());
+        tls.WriteClient(certificates, Reader);
+        AssertRefused(await PushAsync());
+        tls.WriteClient(certificates, Writer);
+        (await PushAsync()).Succeeded();
+
+        (await tools.SkopeoAsync("copy", "--src-cert-dir", certificates, name, $"dir:{_folder.Combine("copy")}")).Succeeded();
+        Assert.Equal(_image.Digest, Digest.Sha256(await File.ReadAllBytesAsync(_folder.Combine("copy", "manifest.json"))));
+        await mirror.PrintsAsync($"{Writer} from {IPAddress.Loopback} pushed {Repository} 1.0");
+
+        Task<Command> PushAsync() => tools.SkopeoAsync("copy", "--dest-cert-dir", certificates, layout.Source, name);
+    }
+
     private async Task DockerLogsInAsync(bool everybodyPulls)
     {
         var address = OwnAddress.Find()!;
         using var tls = new TlsFiles(NoWayOut.Domain);
         await using var mirror = await MirrorProcess.StartSecureAsync(tls, address, Access(everybodyPulls));
         await using var docker = await DockerDaemon.StartBesideAsync(mirror: null, tls.Name, address);
-        var archive = _folder.Combine("layer.tar.gz");
-        await File.WriteAllBytesAsync(archive, _image.Layers[0].Blob.Content);
-        (await docker.RunAsync("import", archive, "app:1.0")).Succeeded();
+        await ImportAsync(docker);
         var (login, tag, push, search, pull, logout) = ClientsPage.LoginCommands("Docker", mirror.Host) is [var a, var b, var c, var d, var e, var f]
             ? (a, b, c, d, e, f) : default;
         (await RunAsync(tag)).Succeeded();
@@ -177,6 +226,14 @@ public sealed class LoginTests : IDisposable
 
         static string With(string user, string password, string line) =>
             line.Replace($" --user {Writer}", $" --user {user}:{password}", StringComparison.Ordinal);
+    }
+
+    /// <summary>Makes the image that the page pushes.</summary>
+    private async Task ImportAsync(DockerDaemon docker)
+    {
+        var archive = _folder.Combine("layer.tar.gz");
+        await File.WriteAllBytesAsync(archive, _image.Layers[0].Blob.Content);
+        (await docker.RunAsync("import", archive, "app:1.0")).Succeeded();
     }
 
     private static async Task AssertLockedAsync(MirrorProcess mirror, bool everybodyPulls, Steps steps)

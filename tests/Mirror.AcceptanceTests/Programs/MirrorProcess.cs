@@ -21,7 +21,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private readonly string? _trace;
     private readonly TlsFiles? _tls;
     private readonly IPAddress _address = IPAddress.Loopback;
-    private readonly string _access = "anonymous: [pull, push, delete]";
+    private string _access = "anonymous: [pull, push, delete]";
     private string _server;
     private ChildProcess? _process;
     private int _port;
@@ -122,12 +122,17 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     }
 
     /// <summary>Starts again, at the same port, with another configuration of how it is reached.</summary>
-    public async Task RestartAsync(string server)
+    public Task RestartAsync(string server)
     {
         _server = server;
-        Terminate();
-        await ExitedAsync();
-        await StartAsync();
+        return RestartAsync();
+    }
+
+    /// <summary>The same with other rights.</summary>
+    public Task RestartWithAccessAsync(string access)
+    {
+        _access = access;
+        return RestartAsync();
     }
 
     /// <summary>Waits until it has printed this, whether it is ready or not.</summary>
@@ -213,6 +218,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
             await mirror.DisposeAsync();
             throw;
         }
+    }
+
+    private async Task RestartAsync()
+    {
+        Terminate();
+        await ExitedAsync();
+        await StartAsync();
     }
 
     private async Task ForgetProcessAsync()

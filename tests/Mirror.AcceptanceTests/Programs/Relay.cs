@@ -42,6 +42,8 @@ internal sealed class Relay : IAsyncDisposable
     /// <summary><c>127.0.0.1:port</c>.</summary>
     public string Host => $"{_listener.LocalEndpoint}";
 
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
     /// <summary>In the order of arrival.</summary>
     public IReadOnlyList<RelayedRequest> Requests
     {
