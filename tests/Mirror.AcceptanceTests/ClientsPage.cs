@@ -20,12 +20,14 @@ internal static class ClientsPage
     /// <summary>What the page tells people to type for pushing, with the mirror's address in place of the printed one.</summary>
     /// <param name="client">Named at the end of the sentence before them.</param>
     /// <param name="mirror"><c>host:port</c>.</param>
-    public static IReadOnlyList<string> PushCommands(string client, string mirror) => Block(Pushing, $"with {client}:", PrintedMirror, mirror);
+    public static IReadOnlyList<string> PushCommands(string client, string mirror) =>
+        Block(Pushing, $"with {client}:", PrintedMirror, mirror);
 
     /// <summary>What the page tells people to type who log in, with the mirror's address in place of the printed one.</summary>
     /// <param name="client">Named at the end of the sentence before them.</param>
     /// <param name="mirror"><c>host:port</c>.</param>
-    public static IReadOnlyList<string> LoginCommands(string client, string mirror) => Block(LoggingIn, $"with {client}:", PrintedSecureMirror, mirror);
+    public static IReadOnlyList<string> LoginCommands(string client, string mirror) =>
+        Block(LoggingIn, $"with {client}:", PrintedSecureMirror, mirror);
 
     /// <summary>What the page tells people to write for a mirror where they log in.</summary>
     /// <param name="file">The setting's file, which is named at the end of the sentence before it.</param>

@@ -67,7 +67,8 @@ public sealed class DockerTests(DebianImage image)
         Assert.Contains(requests[false], request => request.Header("Authorization") is not null);
         Assert.All(relay.Requests, AssertWithoutHubs);
 
-        // Where not everybody may pull, clients have to be asked who they are, and Docker has but one answer for its registry: what is looked for can be seen.
+        // Where not everybody may pull, clients have to be asked who they are, and for its registry and all mirrors of that Docker has but one
+        // answer: what was looked for would have been seen.
         await mirror.RestartWithAccessAsync($"anonymous: [], users: {users.Path}");
         Assert.NotEqual(0, (await docker.RunAsync("pull", DebianImage.ShortName)).ExitCode);
         Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => Assert.All(relay.Requests, AssertWithoutHubs));

@@ -7,8 +7,8 @@ using Mirror.Testing;
 namespace Mirror.AcceptanceTests;
 
 /// <summary>
-/// Clients log in as docs/clients.md says, at a mirror that speaks TLS: there alice may push, other users may pull, and everybody else may pull or
-/// nothing.
+/// Clients log in as docs/clients.md says, at a mirror that speaks TLS: there alice may push, other users may pull, and everybody else may
+/// pull or nothing.
 /// </summary>
 [Collection(Clients.Name)]
 public sealed class LoginTests : IDisposable
@@ -118,8 +118,8 @@ public sealed class LoginTests : IDisposable
         await using var mirror = await MirrorProcess.StartSecureAsync(tls, address, Access(everybodyPulls));
         await using var docker = await DockerDaemon.StartBesideAsync(mirror: null, tls.Name, address);
         await ImportAsync(docker);
-        var (login, tag, push, search, pull, logout) = ClientsPage.LoginCommands("Docker", mirror.Host) is [var a, var b, var c, var d, var e, var f]
-            ? (a, b, c, d, e, f) : default;
+        var commands = ClientsPage.LoginCommands("Docker", mirror.Host);
+        var (login, tag, push, search, pull, logout) = commands is [var a, var b, var c, var d, var e, var f] ? (a, b, c, d, e, f) : default;
         (await RunAsync(tag)).Succeeded();
 
         AssertRefused(await LoginAsync(Writer, TestUsers.PasswordOf(Writer)), "certificate signed by unknown authority");

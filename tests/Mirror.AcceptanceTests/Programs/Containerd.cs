@@ -35,7 +35,8 @@ internal sealed class Containerd : IAsyncDisposable
         var containerd = new Containerd();
         var setting = ClientsPage.LoginSetting($"{PrintedHostsFolder}/mirror.example.com/hosts.toml", mirror.Host);
         tls.WriteAuthority(Directory.CreateDirectory(Path.Combine(containerd.HostsFolder, mirror.Host)).FullName);
-        return await StartAsync(containerd, mirror.Host, setting.Replace(PrintedHostsFolder, containerd.HostsFolder, StringComparison.Ordinal));
+        setting = setting.Replace(PrintedHostsFolder, containerd.HostsFolder, StringComparison.Ordinal);
+        return await StartAsync(containerd, mirror.Host, setting);
     }
 
     /// <summary>Runs a command of <c>ctr</c> as it is typed.</summary>

@@ -36,7 +36,10 @@ internal sealed partial class DockerDaemon : IAsyncDisposable
         return await daemon.StartedAsync(daemon.StartProcessAsync("dockerd", daemon.Arguments(mirror)));
     }
 
-    /// <summary>The same on a machine that knows the address of another: for that and no more, it has files of its own in the place of the system's.</summary>
+    /// <summary>
+    /// The same on a machine that knows the address of another: for that it has files of its own in the place of the system's <c>/etc/hosts</c> and
+    /// <c>/etc/docker</c>.
+    /// </summary>
     /// <param name="mirror"><c>host:port</c>, or null if the daemon is told of none.</param>
     /// <param name="name">Of the other machine.</param>
     /// <param name="address">The other machine's.</param>

@@ -88,7 +88,8 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <param name="host">The name that means that registry.</param>
     /// <param name="access">Who may do what, as it is written in the configuration.</param>
     public static Task<MirrorProcess> StartGuardedAsync(Uri upstream, string host, string access) =>
-        StartedAsync(new MirrorProcess($"docker.io: {{ url: {upstream}, default: true, host: {host} }}", access, tls: null, IPAddress.Loopback));
+        StartedAsync(new MirrorProcess(
+            $"docker.io: {{ url: {upstream}, default: true, host: {host} }}", access, tls: null, IPAddress.Loopback));
 
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);

@@ -15,8 +15,8 @@ internal sealed record RelayedRequest(string Target, string Head)
 }
 
 /// <summary>
-/// A way to a mirror that remembers what was asked for. One connection, once, may end in the middle of what the mirror sends: in good order, as
-/// behind a proxy that gives up.
+/// A way to a mirror that remembers what was asked for. One connection, once, may end in the middle of what the mirror sends: in good order,
+/// as behind a proxy that gives up.
 /// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
@@ -31,7 +31,7 @@ internal sealed class Relay : IAsyncDisposable
     private bool _hasBroken;
 
     /// <param name="mirror">Where everything goes.</param>
-    /// <param name="breakAfter">How many bytes a connection brings to the client before it is the one that ends; none does, if nothing is said.</param>
+    /// <param name="breakAfter">How many bytes a connection brings until it is the one that ends; none does, if nothing is said.</param>
     public Relay(Uri mirror, long breakAfter = long.MaxValue)
     {
         (_mirror, _breakAfter) = (mirror, breakAfter);

@@ -39,7 +39,8 @@ internal sealed class TlsFiles : IDisposable
         File.WriteAllText(Path.Combine(folder, "ca.crt"), _authority.Certificates.ExportCertificatePems());
 
     /// <summary>Has clients that look into a folder show a certificate with a user's name.</summary>
-    public void WriteClient(string folder, string user) => Write(user, Path.Combine(folder, "client.cert"), Path.Combine(folder, "client.key"));
+    public void WriteClient(string folder, string user) =>
+        Write(user, Path.Combine(folder, "client.cert"), Path.Combine(folder, "client.key"));
 
     /// <summary>A client that trusts the authority.</summary>
     /// <param name="server">Where the server is, whatever its name leads to.</param>

@@ -33,7 +33,8 @@ internal sealed class TlsProxy : IAsyncDisposable
         foreach (var (printed, real) in new[]
         {
             ("listen 443 ssl", $"listen 127.0.0.1:{proxy._port} ssl"), ("server_name mirror.example.com", $"server_name {Name}"),
-            ("server 127.0.0.1:5000;", $"server {mirror.Host};"), ("/etc/nginx/certs/domain.crt", proxy._tls.Certificate), ("/etc/nginx/certs/domain.key", proxy._tls.Key),
+            ("server 127.0.0.1:5000;", $"server {mirror.Host};"), ("/etc/nginx/certs/domain.crt", proxy._tls.Certificate),
+            ("/etc/nginx/certs/domain.key", proxy._tls.Key),
         })
         {
             Assert.Contains(printed, text, StringComparison.Ordinal);
