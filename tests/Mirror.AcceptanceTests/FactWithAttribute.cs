@@ -48,6 +48,17 @@ public sealed class FactWithAttribute : FactAttribute
         }
     }
 
+    /// <summary>Whether the test needs an address that other machines could reach.</summary>
+    public bool OnNetwork
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
     internal static bool IsInPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .Any(folder => File.Exists(Path.Combine(folder, program)));
@@ -57,5 +68,6 @@ public sealed class FactWithAttribute : FactAttribute
         : AsRoot && !Environment.IsPrivilegedProcess ? $"{string.Join(" and ", Programs)} must run as root"
         : Traces && !SystemCalls.CanBeTraced() ? "this machine lets no program trace another (ptrace)"
         : IsLong && Environment.GetEnvironmentVariable("MIRROR_LONG") is null ? "takes minutes: ./test.sh --long"
+        : OnNetwork && OwnAddress.Find() is null ? "this machine has no address but loopback"
         : null;
 }

@@ -32,18 +32,18 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
 {
     private const string Bearer = "Bearer ";
 
-    public async ValueTask<Recognition> RecognizeAsync(HttpContext http)
+    /// <param name="http">The request.</param>
+    /// <param name="emptyIsNobody">Whether an empty name with an empty password says nothing; it is wrong where it does not.</param>
+    public async ValueTask<Recognition> RecognizeAsync(HttpContext http, bool emptyIsNobody)
     {
         var address = http.Connection.RemoteIpAddress;
         var header = http.Request.Headers.Authorization;
-        if (header.Count == 0)
-        {
-            return new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)));
-        }
-
         var given = header.Count == 1 ? header.ToString() : "";
-        return given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
-            : BasicLogin.Find(given) is { } login ? await WithPasswordAsync(http, login)
+        var login = BasicLogin.Find(given);
+        return header.Count == 0 || (emptyIsNobody && login is { IsEmpty: true })
+                ? new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)))
+            : given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
+            : login is not null ? await WithPasswordAsync(http, login)
             : new Recognition.Wrong("the Authorization header can not be read: it is neither Basic nor Bearer", IsToken: false);
     }
 

@@ -115,7 +115,8 @@ internal sealed partial class RegistryApi(
             return;
         }
 
-        var recognition = await visitors.RecognizeAsync(http);
+        // Over TLS, docker search shows an empty name and password for who has not logged in.
+        var recognition = await visitors.RecognizeAsync(http, emptyIsNobody: route is Route.Search);
         if (recognition is not Recognition.Known(var visitor))
         {
             await challenges.RefuseAsync(http, recognition);

@@ -50,6 +50,19 @@ public sealed class RightsTests
         }
     }
 
+    [Fact]
+    public async Task A_search_with_nothing_for_name_and_password_is_nobodys_and_one_with_a_wrong_password_is_refused()
+    {
+        await using var scene = await AccessScene.StartAsync();
+
+        (int, string) nobodys = (200, (await scene.SendAsync("GET", "/v1/search?q=", user: null)).Text);
+        var empty = await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("", "")]);
+
+        Assert.Equal(nobodys, (empty.Status, empty.Text));
+        Assert.Equal(401, (await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("", "x")])).Status);
+        Assert.Equal(401, (await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("alice", "")])).Status);
+    }
+
     [Theory]
     [InlineData("Authorization: Basic !")]
     [InlineData("Authorization: Basic YWxpY2U=")]
