@@ -263,6 +263,26 @@ public sealed class RightsTests
     }
 
     [Fact]
+    public async Task Who_would_get_nothing_by_logging_in_is_not_asked_to()
+    {
+        await using var scene = await AccessScene.StartAsync(users => new AccessOptions
+        {
+            Anonymous = Rights.None,
+            Users = users,
+            Rules =
+            [
+                AccessScene.Rule(["docker.io/**"], [], Rights.Pull, "10.0.0.0/8"),
+                AccessScene.Rule(["docker.io/**"], [], Rights.None),
+                AccessScene.Rule(["**"], ["*"], Rights.Pull),
+            ],
+        });
+
+        Assert.Equal(403, await scene.StatusAsync("GET", $"/v2/{Scene.Repository}/manifests/{Scene.Tag}", user: null));
+        Assert.Equal(401, await scene.StatusAsync("GET", Manifest, user: null));
+        Assert.Equal(403, await scene.StatusAsync("POST", $"/v2/{AccessScene.Own}/blobs/uploads/", user: null));
+    }
+
+    [Fact]
     public async Task Where_there_are_users_and_no_rules_users_may_do_everything_but_are_named_for_nothing()
     {
         await using var scene = await AccessScene.StartAsync(users => new AccessOptions { Users = users });
