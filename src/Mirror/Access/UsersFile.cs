@@ -49,7 +49,7 @@ public sealed partial class UsersFile
     private readonly ILogger<UsersFile> _logger;
     private readonly Lock _gate = new();
     private bool _isMissed;
-    private (DateTime ChangedAt, long Length)? _read;
+    private FileState? _read;
     private Users _users = new(new Dictionary<string, string>(), []);
 
     public UsersFile(string path, ILogger<UsersFile> logger)
@@ -65,8 +65,7 @@ public sealed partial class UsersFile
         {
             try
             {
-                var file = new FileInfo(_path);
-                var found = file.Exists ? (file.LastWriteTimeUtc, file.Length) : ((DateTime, long)?)null;
+                var found = FileState.Find(_path);
                 if (found != _read || (_read is null && found is null))
                 {
                     Read(found);
@@ -81,7 +80,7 @@ public sealed partial class UsersFile
         }
     }
 
-    private void Read((DateTime ChangedAt, long Length)? found)
+    private void Read(FileState? found)
     {
         if (found is null)
         {

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
+using Mirror.Storage;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Access;
@@ -68,6 +69,31 @@ public sealed class UsersTests : IDisposable
         File.Delete(_path);
         Assert.False(await IsRightAsync("bob", "bob's"));
         Assert.Contains(_log.Lines, message => message.Contains("is not there", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_link_leads_to_counts_and_a_user_that_is_gone_there_is_gone_at_once()
+    {
+        var hash = Bcrypt.Hash("secret", Bcrypt.MinCost);
+        foreach (var (folder, text) in new[] { ("1", $"alice:{hash}\nbob:{hash}\n"), ("2", $"bob:{hash}\n") })
+        {
+            Directory.CreateDirectory(_folder.Combine(folder));
+            File.WriteAllText(_folder.Combine(folder, "htpasswd"), text);
+        }
+
+        // As Kubernetes mounts secrets: the file is a link through a folder that is a link, and that alone is swapped.
+        Directory.CreateSymbolicLink(_folder.Combine("data"), "1");
+        File.CreateSymbolicLink(_path, Path.Combine("data", "htpasswd"));
+        Assert.True(await IsRightAsync("alice", "secret"));
+
+        Directory.CreateSymbolicLink(_folder.Combine("new"), "2");
+        Durability.Rename(_folder.Combine("new"), _folder.Combine("data"));
+        Assert.False(await IsRightAsync("alice", "secret"));
+        Assert.True(await IsRightAsync("bob", "secret"));
+
+        File.Delete(_path);
+        File.CreateSymbolicLink(_path, _path);
+        Assert.False(await IsRightAsync("bob", "secret"));
     }
 
     [Theory]
