@@ -59,8 +59,10 @@ public static partial class Bcrypt
     private static string Crypt(string password, string setting)
     {
         var data = new byte[DataSize];
-        var phrase = new byte[Encoding.UTF8.GetByteCount(password) + 1];
-        Encoding.UTF8.GetBytes(password, phrase);
+        var whole = Encoding.UTF8.GetBytes(password);
+        // libxcrypt refuses more than 511 bytes, as if it did not know bcrypt.
+        var phrase = new byte[Math.Min(whole.Length, MaxPasswordBytes) + 1];
+        whole.AsSpan(0, phrase.Length - 1).CopyTo(phrase);
         try
         {
             // The answer is a pointer to the data's first member, and good only as long as the garbage collector leaves the data where it was.
@@ -68,6 +70,7 @@ public static partial class Bcrypt
         }
         finally
         {
+            CryptographicOperations.ZeroMemory(whole);
             CryptographicOperations.ZeroMemory(phrase);
             CryptographicOperations.ZeroMemory(data);
         }

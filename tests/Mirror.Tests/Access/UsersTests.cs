@@ -56,6 +56,18 @@ public sealed class UsersTests : IDisposable
     }
 
     [Fact]
+    public async Task A_password_of_any_length_is_right_or_wrong_by_what_bcrypt_looks_at()
+    {
+        File.WriteAllText(_path, $"alice:{Bcrypt.Hash(new string('x', Bcrypt.MaxPasswordBytes), Bcrypt.MinCost)}\n");
+
+        foreach (var length in new[] { 73, 511, 512, 20_000 })
+        {
+            Assert.True(await IsRightAsync("alice", new string('x', length)));
+            Assert.False(await IsRightAsync("alice", new string('y', length)));
+        }
+    }
+
+    [Fact]
     public async Task A_file_that_changes_counts_at_once()
     {
         File.WriteAllText(_path, $"alice:{Bcrypt.Hash("old", Bcrypt.MinCost)}\n");
@@ -101,6 +113,8 @@ public sealed class UsersTests : IDisposable
     [InlineData(":$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1 is no user")]
     [InlineData("alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "what alice has for a password is no hash of bcrypt's")]
     [InlineData("alice:$apr1$x$y", "what alice has for a password is no hash of bcrypt's")]
+    [InlineData("anonymous:$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1: no user can be called anonymous")]
+    [InlineData("*:$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1: no user can be called *")]
     [InlineData("alice:plain", "what alice has for a password is no hash of bcrypt's")]
     [InlineData("alice:$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "what alice has for a password is no hash of bcrypt's")]
     public async Task What_is_no_user_is_named_with_its_line_and_can_not_log_in(string line, string fault)
