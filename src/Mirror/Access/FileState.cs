@@ -11,7 +11,7 @@ internal readonly record struct FileState(DateTime ChangedAt, long Length)
     {
         try
         {
-            var link = new FileInfo(path);
+            var link = new FileInfo(Path.GetFullPath(path));
             var file = link.LinkTarget is null ? link : link.ResolveLinkTarget(returnFinalTarget: true);
             return file is FileInfo { Exists: true } found ? new FileState(found.LastWriteTimeUtc, found.Length) : null;
         }
