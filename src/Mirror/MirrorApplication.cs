@@ -128,6 +128,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
             return null;
         }
 
+        Bcrypt.Try();
         var users = new UsersFile(path, loggers.CreateLogger<UsersFile>());
         users.Current();
         return new Logins(users, new FailedLogins(time), time);

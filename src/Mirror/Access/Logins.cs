@@ -20,7 +20,7 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
     /// <summary>Of more, those are forgotten that were checked first.</summary>
     private const int MaxKnown = 10_000;
 
-    private readonly ConcurrentDictionary<string, Lazy<Task<LoginAnswer>>> _running = new();
+    private readonly ConcurrentDictionary<(IPAddress? Address, string Question), Lazy<Task<LoginAnswer>>> _running = new();
     private readonly ConcurrentDictionary<string, DateTimeOffset> _known = new();
     private readonly SemaphoreSlim _processors = new(Environment.ProcessorCount);
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
@@ -43,7 +43,8 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
             return new LoginAnswer.Right { WasKnown = true };
         }
 
-        var running = _running.GetOrAdd(question, _ => new Lazy<Task<LoginAnswer>>(() => VerifyAsync(address, password, hash, isUser)));
+        // Each address by itself: one has to wait where another has not.
+        var running = _running.GetOrAdd((address, question), _ => new Lazy<Task<LoginAnswer>>(() => VerifyAsync(address, password, hash, isUser)));
         try
         {
             var answer = await running.Value;
@@ -56,7 +57,7 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
         }
         finally
         {
-            _running.TryRemove(KeyValuePair.Create(question, running));
+            _running.TryRemove(KeyValuePair.Create((address, question), running));
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Http;
 using Mirror.Access.Tokens;
 
@@ -31,6 +30,9 @@ public abstract record Recognition
 public sealed class Visitors(Permissions permissions, Logins? logins, TokenReader tokens, AuditLog audit)
 {
     private const string Bearer = "Bearer ";
+
+    /// <summary>The CN of a certificate's subject, as an object identifier: nothing else in it is a user's name.</summary>
+    private const string CommonName = "2.5.4.3";
 
     /// <param name="http">The request.</param>
     /// <param name="emptyIsNobody">Whether an empty name with an empty password says nothing; it is wrong where it does not.</param>
@@ -71,8 +73,10 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
     }
 
     /// <summary>The name in the client's certificate, which was verified when it connected; null where it has shown none.</summary>
-    public static string? FindCertificateUser(HttpContext http) =>
-        http.Connection.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false) is { Length: > 0 } name ? name : null;
+    public static string? FindCertificateUser(HttpContext http) => http.Connection.ClientCertificate?.SubjectName.EnumerateRelativeDistinguishedNames()
+        .Where(part => !part.HasMultipleElements && part.GetSingleElementType().Value == CommonName)
+        .Select(part => part.GetSingleElementValue())
+        .FirstOrDefault(name => !string.IsNullOrEmpty(name));
 
     private async Task<Recognition> WithPasswordAsync(HttpContext http, BasicLogin login) =>
         await LoginAsync(http, login.Name, login.Password) switch

@@ -65,6 +65,11 @@ public static partial class ServeCommand
         {
             return ExitCode.Done;
         }
+        catch (PlatformNotSupportedException e)
+        {
+            await errors.WriteLineAsync($"mirror: {e.Message} (access.users)");
+            return ExitCode.Failed;
+        }
         catch (StoreException e)
         {
             await errors.WriteLineAsync($"mirror: {e.Message} (storage.path, or MIRROR_STORAGE__PATH)");

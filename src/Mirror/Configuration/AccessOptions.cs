@@ -52,10 +52,17 @@ public sealed record AccessOptions
                 "repositories",
                 Kinds.RepositoryPattern,
                 [],
-                "Which repositories: full names, docker.io/library/alpine or team-a/app; * is any text within one part, ** one or more parts."),
+                "Which repositories: full names, docker.io/library/alpine or team-a/app; * is any text within one part, ** one or more parts.",
+                atLeast: 1),
+            // An empty list is a fault: it says nobody, and would be everybody.
             section.ReadList(
-                "users", Kinds.Username, [], "Which users: names, \"*\" for any that logged in, anonymous for those who did not. Everybody, if this is missing."),
-            section.ReadList("networks", Kinds.Network, [], "From which addresses, such as 10.0.0.0/8. From everywhere, if this is missing."),
+                "users",
+                Kinds.Username,
+                [],
+                "Which users: names, \"*\" for any that logged in, anonymous for those who did not. Everybody, if this is missing.",
+                atLeast: 1),
+            section.ReadList(
+                "networks", Kinds.Network, [], "From which addresses, such as 10.0.0.0/8. From everywhere, if this is missing.", atLeast: 1),
             Sum(section.ReadList("allow", Right, [], "What they may: pull, push, delete, or [] for nothing.")));
         foreach (var key in (string[])["repositories", "allow"])
         {

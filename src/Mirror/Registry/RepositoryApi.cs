@@ -158,7 +158,7 @@ internal sealed class RepositoryApi(
         await (route switch
         {
             Route.Uploads => uploads.BeginAsync(http, name, visitor),
-            Route.Upload(_, var id) => GoOnAsync(http, new UploadKey(name, visitor.User, id)),
+            Route.Upload(_, var id) => GoOnAsync(http, new UploadKey(name, visitor.Owner, id)),
             Route.Manifest(_, var reference) when HttpMethods.IsPut(method) =>
                 pushes.PutManifestAsync(http, name, reference, FindLender(call, name)),
             Route.Manifest(_, var reference) => pushes.DeleteManifestAsync(http, name, reference),

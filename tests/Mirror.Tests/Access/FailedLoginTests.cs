@@ -85,6 +85,35 @@ public sealed class FailedLoginTests : IDisposable
         await GuessAsync(5);
     }
 
+    [Fact]
+    public async Task A_clock_that_is_set_back_keeps_nobody_waiting_for_longer()
+    {
+        await GuessAsync(5);
+        var sixth = _logins.CheckAsync(Guesser, "alice", "wrong again");
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Wrong>(await sixth);
+
+        _time.SetClock(TimeSpan.FromDays(-1));
+        var seventh = _logins.CheckAsync(Guesser, "alice", TestUsers.PasswordOf("alice"));
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Right>(await seventh);
+    }
+
+    [Fact]
+    public async Task Who_has_to_wait_at_one_address_is_not_kept_waiting_at_another()
+    {
+        await GuessAsync(5);
+        var waiting = _logins.CheckAsync(Guesser, "alice", TestUsers.PasswordOf("alice"));
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+
+        Assert.IsType<LoginAnswer.Right>(await _logins.CheckAsync(IPAddress.Parse("192.0.2.2"), "alice", TestUsers.PasswordOf("alice")));
+        Assert.False(waiting.IsCompleted);
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Right>(await waiting);
+    }
+
     private async Task GuessAsync(int count)
     {
         for (var i = 0; i < count; i++)

@@ -18,6 +18,9 @@ public sealed class TokenReader(OwnTokens own, ForeignTokens? foreign, TimeProvi
     /// <summary>Of more, those are forgotten that end first.</summary>
     private const int MaxKnown = 10_000;
 
+    /// <summary>Longer ones are checked each time: everybody gets tokens with as many scopes as a request can have, and all that would be kept.</summary>
+    private const int MaxKnownLength = 4 * 1024;
+
     private readonly ConcurrentDictionary<(UInt128, UInt128), CheckedToken> _known = new();
 
     /// <param name="token">What stands behind <c>Bearer</c>, whatever it is.</param>
@@ -55,6 +58,11 @@ public sealed class TokenReader(OwnTokens own, ForeignTokens? foreign, TimeProvi
         if ((found is null ? fault : found.FindFault()) is { } why)
         {
             return new TokenAnswer.Wrong(why);
+        }
+
+        if (text.Length > MaxKnownLength)
+        {
+            return found!.Answer;
         }
 
         _known[key] = found!;
