@@ -87,7 +87,7 @@ internal static class AccessTable
         new("Tags", "GET", "/v2/library/alpine/tags/list?ns=docker.io", Asked.Public, 200),
     ];
 
-    /// <summary>Of alice, bob, root and eve, rules say what <see cref="AccessScene.Rules"/> does; whoever is at 127.0.0.2 may pull team-a.</summary>
+    /// <summary>Of alice, bob, ci, root and eve, rules say what <see cref="AccessScene.Rules"/> does; whoever is at 127.0.0.2 may pull team-a.</summary>
     public static readonly Who[] Whos =
     [
         //                                              ping pull push delete list secret public token
@@ -97,10 +97,12 @@ internal static class AccessTable
         new("a wrong password, inside",                  401, 401, 401, 401, 401, 401, 401, 401),
         new("eve",                                         0, 403, 403, 403,   0, 404,   0,   0),
         new("bob",                                         0,   0, 403, 403,   0,   0,   0,   0),
+        new("ci",                                          0,   0,   0, 403,   0, 404,   0,   0),
         new("alice",                                       0,   0,   0,   0,   0, 404,   0,   0),
         new("root",                                        0,   0,   0,   0,   0,   0,   0,   0),
         new("alice's token",                               0,   0,   0,   0, 401, 404,   0, 401),
         new("alice's token for pulling",                   0,   0, 401, 401, 401, 404,   0, 401),
+        new("alice's token for pushing",                   0,   0,   0, 401, 401, 404,   0, 401),
         new("alice's token for lists",                     0, 401, 401, 401,   0, 404,   0, 401),
         new("alice's token for nothing",                   0, 401, 401, 401, 401, 404,   0, 401),
         new("eve's token",                                 0, 403, 403, 403, 401, 404,   0, 401),
@@ -108,6 +110,7 @@ internal static class AccessTable
         new("an expired token",                          401, 401, 401, 401, 401, 401, 401, 401),
         new("a refresh token",                           401, 401, 401, 401, 401, 401, 401, 401),
         new("another issuer's token",                      0,   0,   0,   0, 401,   0,   0, 401),
+        new("another issuer's token for pulling",          0,   0, 401, 401, 401, 404,   0, 401),
         new("another issuer's token for nothing",          0, 401, 401, 401, 401, 404,   0, 401),
         new("another issuer's token for another service", 401, 401, 401, 401, 401, 401, 401, 401),
         new("another issuer's expired token",            401, 401, 401, 401, 401, 401, 401, 401),

@@ -21,7 +21,7 @@ public sealed class AccessTableTests : IAsyncLifetime
     private const string Issuer = "auth.example.com";
 
     private readonly TemporaryDirectory _folder = new();
-    private readonly TestUsers _users = new("alice", "bob", "root", "eve");
+    private readonly TestUsers _users = new("alice", "bob", "ci", "root", "eve");
     private readonly RSA _issuer = RSA.Create(2048);
     private readonly TestAuthority _clients = new();
     private readonly TestAuthority _strangers = new();
@@ -158,7 +158,7 @@ public sealed class AccessTableTests : IAsyncLifetime
     private async Task<HttpClient> ClientOfAsync(string who)
     {
         const string Team = $"repository:{AccessScene.Own}:pull,push,delete";
-        string[] users = ["eve", "bob", "alice", "root"];
+        string[] users = ["eve", "bob", "ci", "alice", "root"];
         var inside = IPAddress.Parse("127.0.0.2");
         switch (who)
         {
@@ -182,6 +182,7 @@ public sealed class AccessTableTests : IAsyncLifetime
         {
             "alice's token" => await TokenAsync("alice", Team),
             "alice's token for pulling" => await TokenAsync("alice", $"repository:{AccessScene.Own}:pull"),
+            "alice's token for pushing" => await TokenAsync("alice", $"repository:{AccessScene.Own}:pull,push"),
             "alice's token for lists" => await TokenAsync("alice", "registry:catalog:*"),
             "alice's token for nothing" => await TokenAsync("alice", ""),
             "eve's token" => await TokenAsync("eve", Team),
@@ -189,6 +190,8 @@ public sealed class AccessTableTests : IAsyncLifetime
             "an expired token" => await TokenAsync("alice", Team),
             "a refresh token" => await TokenAsync("alice", Team, "refresh_token"),
             "another issuer's token" => Foreign(),
+            "another issuer's token for pulling" => Foreign(payload => payload["access"] = new JsonArray(
+                new JsonObject { ["type"] = "repository", ["name"] = AccessScene.Own, ["actions"] = new JsonArray("pull") })),
             "another issuer's token for nothing" => Foreign(payload => payload.Remove("access")),
             "another issuer's token for another service" => Foreign(payload => payload["aud"] = "other.example.com"),
             "another issuer's expired token" => Foreign(payload => payload["exp"] = _scene.Mirror.Time.GetUtcNow().ToUnixTimeSeconds() - 100),

@@ -7,8 +7,7 @@ namespace Mirror.Access.Tokens;
 
 /// <summary>
 /// Says what a bearer token is worth. Every request for a blob has one: what was found right is remembered by its hash, and only what can
-/// have changed is
-/// looked at again, whether the user is still there and whether the issuer's keys are the same.
+/// have changed is looked at again, whether the user is still there and whether the issuer's keys are the same.
 /// </summary>
 /// <param name="own">Those that we issue.</param>
 /// <param name="foreign">Those of another issuer; null where only ours count.</param>
