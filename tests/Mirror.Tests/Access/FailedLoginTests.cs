@@ -62,11 +62,22 @@ public sealed class FailedLoginTests : IDisposable
     }
 
     [Fact]
+    public async Task The_same_wrong_password_over_and_over_is_no_guessing_and_keeps_nobody_waiting()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(Guesser, "alice", "last year's"));
+        }
+
+        Assert.IsType<LoginAnswer.Right>(await _logins.CheckAsync(Guesser, "bob", TestUsers.PasswordOf("bob")));
+    }
+
+    [Fact]
     public async Task An_address_of_IPv6_is_slowed_down_with_its_whole_network()
     {
         for (var i = 0; i < 5; i++)
         {
-            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(IPAddress.Parse($"2001:db8::{i + 1}"), "alice", "guess"));
+            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(IPAddress.Parse($"2001:db8::{i + 1}"), "alice", $"guess {i}"));
         }
 
         var sixth = _logins.CheckAsync(IPAddress.Parse("2001:db8::ffff"), "alice", "guess");
