@@ -31,6 +31,10 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
 {
     private const string Bearer = "Bearer ";
 
+    /// <summary>Who has nginx check passwords, as is usual before a registry:2, meets this first.</summary>
+    private const string NoUsers = "there are no users here, so no name and password is right: a proxy that has checked them has to take the Authorization "
+        + "header away";
+
     /// <summary>The CN of a certificate's subject, as an object identifier: nothing else in it is a user's name.</summary>
     private const string CommonName = "2.5.4.3";
 
@@ -45,6 +49,7 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
         return header.Count == 0 || (emptyIsNobody && login is { IsEmpty: true })
                 ? new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)))
             : given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
+            : login is not null && logins is null ? new Recognition.Wrong(NoUsers, IsToken: false)
             : login is not null ? await WithPasswordAsync(http, login)
             : new Recognition.Wrong("the Authorization header can not be read: it is neither Basic nor Bearer", IsToken: false);
     }

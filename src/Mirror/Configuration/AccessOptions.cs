@@ -35,6 +35,9 @@ public sealed record AccessOptions
     /// <summary>Another authorization server, or null where only our own tokens count.</summary>
     public TokenIssuerOptions? Tokens { get; init; }
 
+    /// <summary>Whether somebody may push.</summary>
+    public bool MayBePushedTo => Anonymous.HasFlag(Rights.Push) || Users is not null || Tokens is not null || Rules.Any(rule => rule.Allow.HasFlag(Rights.Push));
+
     internal static AccessOptions Read(ConfigurationSection section) => new()
     {
         Anonymous = Sum(section.ReadList(

@@ -63,6 +63,18 @@ public sealed class RightsTests
         Assert.Equal(401, (await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("alice", "")])).Status);
     }
 
+    [Fact]
+    public async Task Where_there_are_no_users_a_password_is_refused_with_the_reason()
+    {
+        await using var scene = await AccessScene.StartAsync(_ => new AccessOptions());
+
+        var answer = await scene.SendAsync("GET", "/v2/", "alice");
+
+        Assert.Equal(401, answer.Status);
+        Assert.Contains("there are no users here", answer.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain(scene.Mirror.Log.Lines, line => line.Contains("failed", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("Authorization: Basic !")]
     [InlineData("Authorization: Basic YWxpY2U=")]
