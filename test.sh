@@ -13,7 +13,8 @@ esac
 
 # Real clients and a real registry to pull from: the program that is needed, and the Debian package that has it.
 tools=(docker-registry:docker-registry skopeo:skopeo podman:podman buildah:buildah runc:runc dockerd:docker.io docker:docker-cli
-  ctr:containerd htpasswd:apache2-utils strace:strace nginx:nginx apache2:apache2)
+  ctr:containerd htpasswd:apache2-utils strace:strace nginx:nginx apache2:apache2
+  docker-compose:docker-compose debootstrap:debootstrap)
 
 missing_packages() {
   local tool

@@ -11,6 +11,7 @@ internal sealed record Case(string Name, Action<Workbench> Measure)
         new("manifest-tag", bench => bench.MeasureRequests("GET manifest by tag", "GET", Content.ManifestPath(Content.Tag), "≥ 20×")),
         new("manifest-digest", bench => bench.MeasureRequests("GET manifest by digest", "GET", bench.ManifestByDigest, "≥ 20×")),
         new("head-tag", bench => bench.MeasureRequests("HEAD manifest by tag", "HEAD", Content.ManifestPath(Content.Tag), "≥ 20×")),
+        new("rules", bench => bench.MeasureRules()),
         new("list", bench => bench.MeasureLists()),
         new("cold-1", bench => bench.MeasureCold(clients: 1)),
         new("cold-16", bench => bench.MeasureCold(clients: 16)),

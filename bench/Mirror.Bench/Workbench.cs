@@ -19,6 +19,7 @@ internal sealed class Workbench : IAsyncDisposable
     private readonly MirrorServer _mirror;
     private readonly RegistryServer _registry;
     private readonly RegistryServer _proxy;
+    private readonly MirrorServer _ruled;
     private readonly MirrorServer _startedMirror;
     private readonly RegistryServer _startedRegistry;
     private readonly Lists[] _lists;
@@ -37,6 +38,7 @@ internal sealed class Workbench : IAsyncDisposable
         _mirror = new MirrorServer(Path.Combine(_folder.FullName, "mirror"), _nginx.Address);
         _registry = new RegistryServer(Report.Registry, Path.Combine(_folder.FullName, "registry"), upstream: null);
         _proxy = new RegistryServer("docker-registry as a proxy", Path.Combine(_folder.FullName, "proxy"), _nginx.Address);
+        _ruled = new MirrorServer(Path.Combine(_folder.FullName, "ruled"), _nginx.Address, rules: 100);
         _startedMirror = new MirrorServer(Path.Combine(_folder.FullName, "started-mirror"), _nginx.Address);
         _startedRegistry = new RegistryServer(Report.Registry, Path.Combine(_folder.FullName, "started-registry"), upstream: null);
         _lists =
@@ -49,7 +51,7 @@ internal sealed class Workbench : IAsyncDisposable
 
     public string ManifestByDigest { get; }
 
-    private IEnumerable<Server> Servers => [_mirror, _registry, _proxy, _startedMirror, _startedRegistry, _nginx];
+    private IEnumerable<Server> Servers => [_mirror, _registry, _proxy, _ruled, _startedMirror, _startedRegistry, _nginx];
 
     /// <summary>Those that have the warm content, in another order each round: who comes first has the machine as the one before left it.</summary>
     private IEnumerable<Server> Peers => Rotated<Server>(_mirror, _registry, _nginx);
@@ -101,6 +103,27 @@ internal sealed class Workbench : IAsyncDisposable
             cpu = peer.CpuSeconds() - cpu;
             _report.Add(new Row(name, "req/s", "0", LessIsBetter: false, goal), peer.Name, answers / seconds);
             _report.Add(new Row(name, "CPU µs/req", "0.0", LessIsBetter: true), peer.Name, cpu / answers * 1e6);
+        }
+    }
+
+    /// <summary>What a hundred rules cost. Beside docker-registry's column: Mirror without rules.</summary>
+    public void MeasureRules()
+    {
+        // It is there when it is first looked at.
+        if (_round == 0)
+        {
+            _ruled.Start(workingDirectory: null, _stopping);
+            Warm(_ruled);
+        }
+
+        foreach (var (column, server) in Rotated((Report.Mirror, _ruled), (Report.Registry, _mirror)))
+        {
+            var cpu = server.CpuSeconds();
+            var (answers, seconds) = RequestClient.Ask(
+                server.Address, "GET", Content.ManifestPath(Content.Tag), Connections, TimeSpan.FromSeconds(_arguments.Quick ? 1 : 3), _stopping);
+            cpu = server.CpuSeconds() - cpu;
+            _report.Add(new Row("GET manifest by tag, 100 rules", "req/s", "0", LessIsBetter: false, "≥ 0.95×"), column, answers / seconds);
+            _report.Add(new Row("GET manifest by tag, 100 rules", "CPU µs/req", "0.0", LessIsBetter: true), column, cpu / answers * 1e6);
         }
     }
 

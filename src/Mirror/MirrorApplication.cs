@@ -51,9 +51,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var address = new PublicAddress(configuration.Server.PublicUrl);
         var audit = new AuditLog(loggers.CreateLogger<AuditLog>());
         var permissions = new Permissions(configuration.Access);
-        _logins = configuration.Access.Users is { } users
-            ? new Logins(new UsersFile(users, loggers.CreateLogger<UsersFile>()), new FailedLogins(time), time)
-            : null;
+        _logins = FindLogins(configuration.Access, time, loggers);
         var keys = new SigningKeys(new StoreLayout(configuration.Storage.Path), time, loggers.CreateLogger<SigningKeys>());
         keys.Check();
         var ownTokens = new OwnTokens(Service, keys, _logins, time);
@@ -65,15 +63,13 @@ internal sealed class MirrorApplication : IAsyncDisposable
         _tokens = new TokenEndpoint(ownTokens, visitors.LoginAsync, Visitors.FindCertificateUser, time, loggers.CreateLogger<TokenEndpoint>());
         var access = new ReadAccess(_cache.Upstreams, _cache.PublicRepositories);
         var catalog = new Catalog(store.Metadata, access, _cache.Upstreams.Select(upstream => upstream.Name));
-        _registry = new RegistryApi(
+        var challenges = issuer?.Realm is { } realm
+            ? new Challenges(_ => realm, issuer.Service, audit)
+            : new Challenges(http => new Uri(address.BaseOf(http), "token"), Service, audit);
+        var repositories = new RepositoryApi(
             doors,
-            loops,
-            visitors,
-            permissions,
             access,
-            issuer?.Realm is { } realm
-                ? new Challenges(_ => realm, issuer.Service, audit)
-                : new Challenges(http => new Uri(address.BaseOf(http), "token"), Service, audit),
+            challenges,
             audit,
             _cache,
             store,
@@ -81,7 +77,14 @@ internal sealed class MirrorApplication : IAsyncDisposable
             new BlobEndpoint(_cache.Blobs, store.Metadata.Uses, _metrics),
             new ManifestEndpoint(store.Metadata.Uses),
             new UploadEndpoint(_uploads, own, store.Metadata.Local, time),
-            new PushEndpoint(own, store.Metadata.Local, time),
+            new PushEndpoint(own, store.Metadata.Local, time));
+        _registry = new RegistryApi(
+            doors,
+            loops,
+            visitors,
+            permissions,
+            challenges,
+            repositories,
             new ListingEndpoint(catalog),
             new SearchEndpoint(catalog),
             address,
@@ -116,6 +119,20 @@ internal sealed class MirrorApplication : IAsyncDisposable
         _uploads.Dispose();
         _logins?.Dispose();
         _metrics.Dispose();
+    }
+
+    /// <summary>The users are read at once: what is wrong with their file is to be known before somebody can not log in.</summary>
+    private static Logins? FindLogins(AccessOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        if (options.Users is not { } path)
+        {
+            return null;
+        }
+
+        Bcrypt.Try();
+        var users = new UsersFile(path, loggers.CreateLogger<UsersFile>());
+        users.Current();
+        return new Logins(users, new FailedLogins(time), time);
     }
 
     private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);

@@ -61,7 +61,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     public static Task<MirrorServer> StartPrivatelyAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
         StartAsync(
-            configuration with { Server = configuration.Server with { Listen = [], Tls = null } },
+            configuration with { Server = configuration.Server with { Listen = [], Tls = null }, Access = new AccessOptions() },
             loggers,
             time,
             () => GetSocket(configuration.Storage.Path));

@@ -3,6 +3,7 @@ using Mirror.Commands;
 return await CommandLine.RunAsync(
     [
         ServeCommand.Create(),
+        HealthCommand.Create(),
         DemoCommand.Create(),
         ConfigCommand.Create(),
         WarmCommand.Create(),

@@ -37,6 +37,28 @@ public sealed class FactWithAttribute : FactAttribute
         }
     }
 
+    /// <summary>Whether the test takes minutes: it runs only where MIRROR_LONG is set.</summary>
+    public bool IsLong
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
+    /// <summary>Whether the test needs an address that other machines could reach.</summary>
+    public bool OnNetwork
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
     internal static bool IsInPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .Any(folder => File.Exists(Path.Combine(folder, program)));
@@ -45,5 +67,7 @@ public sealed class FactWithAttribute : FactAttribute
         Programs.Where(program => !IsInPath(program)).ToList() is { Count: > 0 } missing ? $"not installed: {string.Join(", ", missing)}"
         : AsRoot && !Environment.IsPrivilegedProcess ? $"{string.Join(" and ", Programs)} must run as root"
         : Traces && !SystemCalls.CanBeTraced() ? "this machine lets no program trace another (ptrace)"
+        : IsLong && Environment.GetEnvironmentVariable("MIRROR_LONG") is null ? "takes minutes: ./test.sh --long"
+        : OnNetwork && OwnAddress.Find() is null ? "this machine has no address but loopback"
         : null;
 }

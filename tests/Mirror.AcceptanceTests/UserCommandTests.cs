@@ -47,7 +47,7 @@ public sealed class UserCommandTests : IDisposable
     [Fact]
     public async Task A_name_or_a_password_that_can_not_be_one_is_refused_and_changes_nothing()
     {
-        (string Name, string Password)[] wrong = [("a:b", "x"), ("", "x"), ("#a", "x"), ("alice", ""), ("alice", new string('x', 73))];
+        (string Name, string Password)[] wrong = [("a:b", "x"), ("", "x"), ("#a", "x"), ("*", "x"), ("anonymous", "x"), ("alice", ""), ("alice", new string('x', 73))];
         foreach (var (name, password) in wrong)
         {
             var add = await AddAsync(name, password);

@@ -10,6 +10,7 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
     private readonly List<Timer> _armed = []; // in the order of arming, so that equal due times keep it
     private readonly Signal _changed = new();
     private DateTimeOffset _now = start;
+    private TimeSpan _error;
 
     public ManualTime()
         : this(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
@@ -39,11 +40,26 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
     {
         lock (_lock)
         {
-            return _now;
+            return _now + _error;
         }
     }
 
-    public override long GetTimestamp() => GetUtcNow().UtcTicks;
+    public override long GetTimestamp()
+    {
+        lock (_lock)
+        {
+            return _now.UtcTicks;
+        }
+    }
+
+    /// <summary>Somebody sets the clock: it says another time of day, and nothing else has happened.</summary>
+    public void SetClock(TimeSpan forward)
+    {
+        lock (_lock)
+        {
+            _error += forward;
+        }
+    }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
@@ -56,7 +72,7 @@ public sealed class ManualTime(DateTimeOffset start) : TimeProvider
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
-        var target = GetUtcNow() + by;
+        var target = new DateTimeOffset(GetTimestamp(), TimeSpan.Zero) + by;
         while (TakeDue(target) is { } timer)
         {
             timer.Callback();

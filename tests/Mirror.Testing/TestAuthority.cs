@@ -37,10 +37,11 @@ public sealed class TestAuthority : IDisposable
     /// <param name="from">When it begins to be valid; years ago if null.</param>
     /// <param name="until">When it ends; years ahead if null.</param>
     /// <param name="use">What it is for only; anything, if null.</param>
-    public X509Certificate2 Issue(string name, DateTimeOffset? from = null, DateTimeOffset? until = null, string? use = null)
+    /// <param name="subject">Its whole subject; the name as CN, if null.</param>
+    public X509Certificate2 Issue(string name, DateTimeOffset? from = null, DateTimeOffset? until = null, string? use = null, string? subject = null)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest(subject ?? $"CN={name}", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         if (IPAddress.TryParse(name, out var address))
         {

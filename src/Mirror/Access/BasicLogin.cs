@@ -10,6 +10,9 @@ public sealed record BasicLogin(string Name, string Password)
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
+    /// <summary>Whether neither is there.</summary>
+    public bool IsEmpty => Name.Length == 0 && Password.Length == 0;
+
     /// <param name="authorization">The header's value.</param>
     /// <returns>Null where it is of another kind, or can not be read.</returns>
     public static BasicLogin? Find(string authorization)

@@ -45,6 +45,10 @@ public static partial class Bcrypt
         !password.Contains('\0')
         && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(Crypt(password, hash)), Encoding.ASCII.GetBytes(hash));
 
+    /// <summary>Tries it, so that a system that can not check passwords is noticed before somebody logs in.</summary>
+    /// <exception cref="PlatformNotSupportedException">The system has no libxcrypt, or one without bcrypt.</exception>
+    public static void Try() => Hash("", MinCost);
+
     /// <summary>Makes a new hash of a password.</summary>
     /// <exception cref="PlatformNotSupportedException">The system has no libxcrypt, or one without bcrypt.</exception>
     public static string Hash(string password, int cost)
@@ -59,8 +63,10 @@ public static partial class Bcrypt
     private static string Crypt(string password, string setting)
     {
         var data = new byte[DataSize];
-        var phrase = new byte[Encoding.UTF8.GetByteCount(password) + 1];
-        Encoding.UTF8.GetBytes(password, phrase);
+        var whole = Encoding.UTF8.GetBytes(password);
+        // libxcrypt refuses more than 511 bytes, as if it did not know bcrypt.
+        var phrase = new byte[Math.Min(whole.Length, MaxPasswordBytes) + 1];
+        whole.AsSpan(0, phrase.Length - 1).CopyTo(phrase);
         try
         {
             // The answer is a pointer to the data's first member, and good only as long as the garbage collector leaves the data where it was.
@@ -68,6 +74,7 @@ public static partial class Bcrypt
         }
         finally
         {
+            CryptographicOperations.ZeroMemory(whole);
             CryptographicOperations.ZeroMemory(phrase);
             CryptographicOperations.ZeroMemory(data);
         }

@@ -21,6 +21,10 @@ public sealed class FailedLogins(TimeProvider time)
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(15);
 
     private readonly ConcurrentDictionary<IPAddress, Failures> _failures = new();
+    private readonly long _started = time.GetTimestamp();
+
+    /// <summary>Not the time of day: whoever sets that back would have those who failed wait until it is again as late as it was.</summary>
+    private TimeSpan Now => time.GetElapsedTime(_started);
 
     /// <summary>Waits for the address's turn to have a password checked. Who has got it says with <see cref="Leave"/> what came of it.</summary>
     /// <returns>Null when the turn has come; else in how long to ask again.</returns>
@@ -31,7 +35,7 @@ public sealed class FailedLogins(TimeProvider time)
             return null;
         }
 
-        var wait = _failures.GetOrAdd(KeyOf(address), _ => new Failures()).Enter(time.GetUtcNow());
+        var wait = _failures.GetOrAdd(KeyOf(address), _ => new Failures()).Enter(Now);
         if (wait > LongestWait)
         {
             return wait;
@@ -55,7 +59,7 @@ public sealed class FailedLogins(TimeProvider time)
             return;
         }
 
-        _failures.GetOrAdd(KeyOf(address), _ => new Failures()).Leave(wasWrong ? time.GetUtcNow() : null);
+        _failures.GetOrAdd(KeyOf(address), _ => new Failures()).Leave(wasWrong ? Now : null);
         if (_failures.Count > MaxAddresses)
         {
             foreach (var (old, _) in _failures.OrderBy(entry => entry.Value.LastAt).Take(MaxAddresses / 2).ToList())
@@ -88,10 +92,10 @@ public sealed class FailedLogins(TimeProvider time)
         private readonly Lock _gate = new();
         private int _count;
         private int _running;
-        private DateTimeOffset _lastAt;
-        private DateTimeOffset _nextAt;
+        private TimeSpan _lastAt;
+        private TimeSpan _nextAt;
 
-        public DateTimeOffset LastAt
+        public TimeSpan LastAt
         {
             get
             {
@@ -104,7 +108,7 @@ public sealed class FailedLogins(TimeProvider time)
 
         /// <summary>What is being checked may be wrong, and counts until it is known: nobody gets in many guesses at once.</summary>
         /// <returns>How long to wait. Who would wait too long has got no turn.</returns>
-        public TimeSpan Enter(DateTimeOffset now)
+        public TimeSpan Enter(TimeSpan now)
         {
             lock (_gate)
             {
@@ -131,7 +135,7 @@ public sealed class FailedLogins(TimeProvider time)
             }
         }
 
-        public void Leave(DateTimeOffset? failedAt)
+        public void Leave(TimeSpan? failedAt)
         {
             lock (_gate)
             {

@@ -6,22 +6,17 @@ using System.Text;
 namespace Mirror.Access;
 
 /// <summary>
-/// Whether a name and password are a user's. A check costs much CPU time on purpose; so a right answer holds for a while, the same question asked
-/// many times at once is answered once, and so many are answered at a time as there are processors.
+/// Whether a name and password are a user's. A check costs much CPU time on purpose; so an answer holds for a while, the same question asked
+/// many times at once is answered once, and so many are answered at a time as there are processors. One that was changed in the file counts at once.
 /// </summary>
 /// <param name="users">Those that there are.</param>
 /// <param name="failed">Slows down who guesses.</param>
 /// <param name="time">The clock.</param>
 public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider time) : IDisposable
 {
-    /// <summary>How long a right password is not checked again. One that was changed in the file counts no more at once.</summary>
-    private static readonly TimeSpan Holds = TimeSpan.FromMinutes(5);
-
-    /// <summary>Of more, those are forgotten that were checked first.</summary>
-    private const int MaxKnown = 10_000;
-
-    private readonly ConcurrentDictionary<string, Lazy<Task<LoginAnswer>>> _running = new();
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _known = new();
+    private readonly ConcurrentDictionary<(IPAddress? Address, string Question), Lazy<Task<LoginAnswer>>> _running = new();
+    private readonly RecentAnswers _right = new(time);
+    private readonly RecentAnswers _wrong = new(time);
     private readonly SemaphoreSlim _processors = new(Environment.ProcessorCount);
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
 
@@ -37,26 +32,32 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
 
         // The hash is part of it: a password that was changed is another question.
         var question = Fingerprint(name, password, hash);
-        var now = time.GetUtcNow();
-        if (_known.TryGetValue(question, out var checkedAt) && now - checkedAt < Holds && now >= checkedAt)
+        if (_right.Has(question))
         {
             return new LoginAnswer.Right { WasKnown = true };
         }
 
-        var running = _running.GetOrAdd(question, _ => new Lazy<Task<LoginAnswer>>(() => VerifyAsync(address, password, hash, isUser)));
+        // It is no guess, but some machine that has not been told of a new password: nobody else at its address is to wait for that.
+        if (_wrong.Has(question))
+        {
+            return new LoginAnswer.Wrong();
+        }
+
+        // Each address by itself: one has to wait where another has not.
+        var running = _running.GetOrAdd((address, question), _ => new Lazy<Task<LoginAnswer>>(() => VerifyAsync(address, password, hash, isUser)));
         try
         {
             var answer = await running.Value;
-            if (answer is LoginAnswer.Right)
+            if (answer is not LoginAnswer.TooMany)
             {
-                Remember(question, now);
+                (answer is LoginAnswer.Right ? _right : _wrong).Add(question);
             }
 
             return answer;
         }
         finally
         {
-            _running.TryRemove(KeyValuePair.Create(question, running));
+            _running.TryRemove(KeyValuePair.Create((address, question), running));
         }
     }
 
@@ -89,18 +90,6 @@ public sealed class Logins(UsersFile users, FailedLogins failed, TimeProvider ti
         {
             _processors.Release();
             failed.Leave(address, wasWrong: !isRight);
-        }
-    }
-
-    private void Remember(string question, DateTimeOffset now)
-    {
-        _known[question] = now;
-        if (_known.Count > MaxKnown)
-        {
-            foreach (var (old, _) in _known.OrderBy(entry => entry.Value).Take(MaxKnown / 2).ToList())
-            {
-                _known.TryRemove(old, out _);
-            }
         }
     }
 

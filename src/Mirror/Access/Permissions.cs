@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Mirror.Configuration;
 
@@ -13,6 +14,14 @@ public sealed record Client(string? User, IPAddress? Address);
 public sealed class Permissions(AccessOptions options)
 {
     private const Rights All = Rights.Pull | Rights.Push | Rights.Delete;
+
+    /// <summary>Of so many repositories it is kept in mind which rules speak of them; then all is forgotten, for anybody can ask for any name.</summary>
+    private const int MaxKnown = 10_000;
+
+    /// <summary>A user whom no rule can name: no name has a colon.</summary>
+    private const string Somebody = ":";
+
+    private readonly ConcurrentDictionary<string, AccessRule[]> _known = new();
 
     /// <summary>Whether it can give more to be somebody than to be nobody, so that clients are to log in before they try.</summary>
     public bool RewardsLogin { get; } = options.Tokens is not null
@@ -33,16 +42,11 @@ public sealed class Permissions(AccessOptions options)
         FindRule(client, repository) is { } rule && IsForSome(rule) && rule.Allow.HasFlag(Rights.Pull);
 
     /// <summary>Whether somebody who logs in, at the same address, could have this right where nobody has.</summary>
-    public bool CouldLoginGive(Rights wanted, IPAddress? address, string repository) => RewardsLogin
-        && (options.Tokens is not null
-            || (options.Rules.Count == 0
-                ? All.HasFlag(wanted)
-                : options.Rules.Any(rule => rule.Allow.HasFlag(wanted) && NamesUsers(rule) && Speaks(rule, repository) && IsIn(rule, address))));
+    public bool CouldLoginGive(Rights wanted, IPAddress? address, string repository) =>
+        CouldLogin(address, client => Of(client, repository).HasFlag(wanted));
 
     /// <summary>The same for what <see cref="IsNamedReader"/> is about.</summary>
-    public bool CouldLoginName(IPAddress? address, string repository) => RewardsLogin
-        && (options.Tokens is not null
-            || options.Rules.Any(rule => rule.Allow.HasFlag(Rights.Pull) && NamesUsers(rule) && Speaks(rule, repository) && IsIn(rule, address)));
+    public bool CouldLoginName(IPAddress? address, string repository) => CouldLogin(address, client => IsNamedReader(client, repository));
 
     /// <summary>Whether a client may pull anything at all.</summary>
     /// <param name="client">Who asks.</param>
@@ -54,20 +58,42 @@ public sealed class Permissions(AccessOptions options)
             && IsIn(rule, client.Address)
             && (registry is null || rule.Repositories.Any(pattern => CouldMatchIn(registry, pattern.ToString()))));
 
+    /// <summary>Another server gives what it likes. Our rules give everybody the same whom none of them names.</summary>
+    private bool CouldLogin(IPAddress? address, Func<Client, bool> helps) => options.Tokens is not null
+        || (RewardsLogin && options.Rules.SelectMany(rule => rule.Users).Append(Somebody).Distinct()
+            .Where(user => user is not AccessRule.Nobody and not AccessRule.AnyUser)
+            .Any(user => helps(new Client(user, address))));
+
     /// <summary>Where there are users and no rules, users may do everything: that is why they were given a password.</summary>
     private bool IsTrusted(Client client) => client.User is not null && options.Rules.Count == 0;
 
     private AccessRule? FindRule(Client client, string repository)
     {
-        foreach (var rule in options.Rules)
+        foreach (var rule in options.Rules.Count == 0 ? [] : RulesOf(repository))
         {
-            if (IsOf(rule, client.User) && IsIn(rule, client.Address) && Speaks(rule, repository))
+            if (IsOf(rule, client.User) && IsIn(rule, client.Address))
             {
                 return rule;
             }
         }
 
         return null;
+    }
+
+    private AccessRule[] RulesOf(string repository)
+    {
+        if (!_known.TryGetValue(repository, out var rules))
+        {
+            rules = [.. options.Rules.Where(rule => Speaks(rule, repository))];
+            if (_known.Count >= MaxKnown)
+            {
+                _known.Clear();
+            }
+
+            _known[repository] = rules;
+        }
+
+        return rules;
     }
 
     private static bool CouldMatchIn(string registry, string pattern) =>

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
+using Mirror.Configuration;
 
 namespace Mirror.Access;
 
@@ -28,6 +29,10 @@ public sealed record Users(IReadOnlyDictionary<string, string> Hashes, IReadOnly
             {
                 faults.Add($"line {number} is no user: write name:hash");
             }
+            else if (name is AccessRule.AnyUser or AccessRule.Nobody)
+            {
+                faults.Add($"line {number}: no user can be called {name}: to rules that is {(name == AccessRule.Nobody ? "who has not" : "who has")} logged in");
+            }
             else if (!Bcrypt.IsHash(line[(colon + 1)..]))
             {
                 faults.Add($"line {number}: what {name} has for a password {NotBcrypt}");
@@ -48,7 +53,9 @@ public sealed partial class UsersFile
     private readonly string _path;
     private readonly ILogger<UsersFile> _logger;
     private readonly Lock _gate = new();
-    private (DateTime ChangedAt, long Length)? _read;
+    private bool _isMissed;
+    private string? _fault;
+    private FileState? _read;
     private Users _users = new(new Dictionary<string, string>(), []);
 
     public UsersFile(string path, ILogger<UsersFile> logger)
@@ -64,8 +71,7 @@ public sealed partial class UsersFile
         {
             try
             {
-                var file = new FileInfo(_path);
-                var found = file.Exists ? (file.LastWriteTimeUtc, file.Length) : ((DateTime, long)?)null;
+                var found = FileState.Find(_path);
                 if (found != _read || (_read is null && found is null))
                 {
                     Read(found);
@@ -73,23 +79,27 @@ public sealed partial class UsersFile
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
             {
-                LogUnreadable(_path, e.Message);
+                // Every login asks.
+                if (e.Message != _fault)
+                {
+                    LogUnreadable(_path, _fault = e.Message);
+                }
             }
 
             return _users;
         }
     }
 
-    private void Read((DateTime ChangedAt, long Length)? found)
+    private void Read(FileState? found)
     {
         if (found is null)
         {
-            if (_read is not null || _users.Hashes.Count > 0)
+            if (!_isMissed)
             {
                 LogGone(_path);
             }
 
-            (_read, _users) = (null, new Users(new Dictionary<string, string>(), []));
+            (_isMissed, _fault, _read, _users) = (true, null, null, new Users(new Dictionary<string, string>(), []));
             return;
         }
 
@@ -99,13 +109,13 @@ public sealed partial class UsersFile
             LogFault(_path, fault);
         }
 
-        (_read, _users) = (found, users);
+        (_isMissed, _fault, _read, _users) = (false, null, found, users);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} can not be read, and those hold that it had: {Why}")]
     private partial void LogUnreadable(string path, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} is gone: nobody can log in")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path} is not there: nobody can log in with a password")]
     private partial void LogGone(string path);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The users file {Path}: {Fault}")]

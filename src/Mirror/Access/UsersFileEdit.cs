@@ -54,7 +54,9 @@ public static class UsersFileEdit
     private static void Change(string path, bool mayCreate, Func<IReadOnlyList<string>, IReadOnlyList<string>> change)
     {
         // What a link leads to is what is changed: the link may be somebody's way to swap files.
-        path = (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);
+        // Only of a full path .NET finds what a link leads to that leads nowhere yet.
+        path = Path.GetFullPath(path);
+        path = (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path;
         var options = new FileStreamOptions
         {
             Mode = mayCreate ? FileMode.OpenOrCreate : FileMode.Open,
@@ -72,6 +74,12 @@ public static class UsersFileEdit
             old.Lock(0, 1);
         }
 
+        // Without opening it again: to close that would end the lock.
+        if (FileState.Find(path) != new FileState(File.GetLastWriteTimeUtc(old.SafeFileHandle), old.Length))
+        {
+            throw new IOException("somebody else has changed it between its being opened and locked: try again");
+        }
+
         using var reader = new StreamReader(old, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
         var text = reader.ReadToEnd().TrimEnd('\n');
         var lines = change(text.Length == 0 ? [] : text.Split('\n'));
@@ -82,6 +90,7 @@ public static class UsersFileEdit
             {
                 if (!OperatingSystem.IsWindows())
                 {
+                    Durability.KeepOwner(old.SafeFileHandle, file.SafeFileHandle);
                     File.SetUnixFileMode(file.SafeFileHandle, File.GetUnixFileMode(old.SafeFileHandle));
                 }
 

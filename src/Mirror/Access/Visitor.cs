@@ -42,6 +42,9 @@ public sealed class Visitor
 
     public Client Client => _client;
 
+    /// <summary>Whose its uploads are. Another server's user is not ours of the same name: no name of ours has a colon.</summary>
+    public string? Owner => _gift is null || User is null ? User : $":{User}";
+
     /// <summary>A client that has shown who it is by a password or a certificate, or has not tried.</summary>
     public static Visitor Of(Permissions permissions, Client client) => new(permissions, client, limit: null, gift: null);
 

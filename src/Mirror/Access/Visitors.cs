@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Http;
 using Mirror.Access.Tokens;
 
@@ -32,18 +31,26 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
 {
     private const string Bearer = "Bearer ";
 
-    public async ValueTask<Recognition> RecognizeAsync(HttpContext http)
+    /// <summary>Who has nginx check passwords, as is usual before a registry:2, meets this first.</summary>
+    private const string NoUsers = "there are no users here, so no name and password is right: a proxy that has checked them has to take the Authorization "
+        + "header away";
+
+    /// <summary>The CN of a certificate's subject, as an object identifier: nothing else in it is a user's name.</summary>
+    private const string CommonName = "2.5.4.3";
+
+    /// <param name="http">The request.</param>
+    /// <param name="emptyIsNobody">Whether an empty name with an empty password says nothing; it is wrong where it does not.</param>
+    public async ValueTask<Recognition> RecognizeAsync(HttpContext http, bool emptyIsNobody)
     {
         var address = http.Connection.RemoteIpAddress;
         var header = http.Request.Headers.Authorization;
-        if (header.Count == 0)
-        {
-            return new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)));
-        }
-
         var given = header.Count == 1 ? header.ToString() : "";
-        return given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
-            : BasicLogin.Find(given) is { } login ? await WithPasswordAsync(http, login)
+        var login = BasicLogin.Find(given);
+        return header.Count == 0 || (emptyIsNobody && login is { IsEmpty: true })
+                ? new Recognition.Known(Visitor.Of(permissions, new Client(FindCertificateUser(http), address)))
+            : given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? await WithTokenAsync(http, given[Bearer.Length..].Trim())
+            : login is not null && logins is null ? new Recognition.Wrong(NoUsers, IsToken: false)
+            : login is not null ? await WithPasswordAsync(http, login)
             : new Recognition.Wrong("the Authorization header can not be read: it is neither Basic nor Bearer", IsToken: false);
     }
 
@@ -71,8 +78,10 @@ public sealed class Visitors(Permissions permissions, Logins? logins, TokenReade
     }
 
     /// <summary>The name in the client's certificate, which was verified when it connected; null where it has shown none.</summary>
-    public static string? FindCertificateUser(HttpContext http) =>
-        http.Connection.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false) is { Length: > 0 } name ? name : null;
+    public static string? FindCertificateUser(HttpContext http) => http.Connection.ClientCertificate?.SubjectName.EnumerateRelativeDistinguishedNames()
+        .Where(part => !part.HasMultipleElements && part.GetSingleElementType().Value == CommonName)
+        .Select(part => part.GetSingleElementValue())
+        .FirstOrDefault(name => !string.IsNullOrEmpty(name));
 
     private async Task<Recognition> WithPasswordAsync(HttpContext http, BasicLogin login) =>
         await LoginAsync(http, login.Name, login.Password) switch

@@ -50,7 +50,7 @@ public static partial class ServeCommand
                 loaded.Source,
                 Path.GetFullPath(loaded.Configuration.Storage.Path),
                 string.Join(", ", registries));
-            if (loaded.Configuration.Registries.Count == 0)
+            if (loaded.Configuration is { Registries.Count: 0, Access.MayBePushedTo: false })
             {
                 LogNoRegistry(logger);
             }
@@ -64,6 +64,11 @@ public static partial class ServeCommand
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             return ExitCode.Done;
+        }
+        catch (PlatformNotSupportedException e)
+        {
+            await errors.WriteLineAsync($"mirror: {e.Message} (access.users)");
+            return ExitCode.Failed;
         }
         catch (StoreException e)
         {
@@ -117,7 +122,7 @@ public static partial class ServeCommand
     [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for another process, which uses the data directory {Data}")]
     private static partial void LogWaiting(ILogger logger, string data);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No registry is configured: there is nothing to pull from. Add one below 'registries'")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No registry is configured, and nobody may push: there is nothing to pull. Add one below 'registries', or say in 'access' who may push")]
     private static partial void LogNoRegistry(ILogger logger);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stopping; running answers may finish")]

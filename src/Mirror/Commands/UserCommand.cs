@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mirror.Access;
+using Mirror.Configuration;
 using Mirror.Configuration.Reading;
 
 namespace Mirror.Commands;
@@ -23,6 +24,13 @@ public static class UserCommand
     private static DetailedCommand CreateAdd()
     {
         var name = Name();
+        name.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: (AccessRule.AnyUser or AccessRule.Nobody) and var reserved }])
+            {
+                result.AddError($"{Printable.Quote(reserved)} can not be a user's name: rules call so who has logged in, or has not.");
+            }
+        });
         var file = UsersFileOption();
         var add = new DetailedCommand(
             "add",

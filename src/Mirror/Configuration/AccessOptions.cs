@@ -35,6 +35,9 @@ public sealed record AccessOptions
     /// <summary>Another authorization server, or null where only our own tokens count.</summary>
     public TokenIssuerOptions? Tokens { get; init; }
 
+    /// <summary>Whether somebody may push.</summary>
+    public bool MayBePushedTo => Anonymous.HasFlag(Rights.Push) || Users is not null || Tokens is not null || Rules.Any(rule => rule.Allow.HasFlag(Rights.Push));
+
     internal static AccessOptions Read(ConfigurationSection section) => new()
     {
         Anonymous = Sum(section.ReadList(
@@ -52,10 +55,17 @@ public sealed record AccessOptions
                 "repositories",
                 Kinds.RepositoryPattern,
                 [],
-                "Which repositories: full names, docker.io/library/alpine or team-a/app; * is any text within one part, ** one or more parts."),
+                "Which repositories: full names, docker.io/library/alpine or team-a/app; * is any text within one part, ** one or more parts.",
+                atLeast: 1),
+            // An empty list is a fault: it says nobody, and would be everybody.
             section.ReadList(
-                "users", Kinds.Username, [], "Which users: names, \"*\" for any that logged in, anonymous for those who did not. Everybody, if this is missing."),
-            section.ReadList("networks", Kinds.Network, [], "From which addresses, such as 10.0.0.0/8. From everywhere, if this is missing."),
+                "users",
+                Kinds.Username,
+                [],
+                "Which users: names, \"*\" for any that logged in, anonymous for those who did not. Everybody, if this is missing.",
+                atLeast: 1),
+            section.ReadList(
+                "networks", Kinds.Network, [], "From which addresses, such as 10.0.0.0/8. From everywhere, if this is missing.", atLeast: 1),
             Sum(section.ReadList("allow", Right, [], "What they may: pull, push, delete, or [] for nothing.")));
         foreach (var key in (string[])["repositories", "allow"])
         {

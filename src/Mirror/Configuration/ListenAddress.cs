@@ -74,6 +74,16 @@ public readonly record struct ListenAddress
             : Address.Equals(ip) || (isLocalhost && (Address.Equals(IPAddress.Loopback) || Address.Equals(IPAddress.IPv6Loopback)));
     }
 
+    /// <summary>Where a program on this machine reaches what listens here.</summary>
+    public Uri UrlFromHere(bool isEncrypted)
+    {
+        var host = Address is null ? Localhost
+            : Address.Equals(IPAddress.Any) ? $"{IPAddress.Loopback}"
+            : Address.Equals(IPAddress.IPv6Any) ? $"[{IPAddress.IPv6Loopback}]"
+            : Host;
+        return new Uri($"{(isEncrypted ? Uri.UriSchemeHttps : Uri.UriSchemeHttp)}://{host}:{Port}");
+    }
+
     /// <summary>Has Kestrel listen here.</summary>
     public void AddTo(KestrelServerOptions server, Action<ListenOptions> configure)
     {

@@ -9,6 +9,9 @@ namespace Mirror.Configuration;
 /// <param name="Chain">All that its file has: authorities between it and a root among them.</param>
 public sealed record ServerCertificate(X509Certificate2 Leaf, X509Certificate2Collection Chain)
 {
+    /// <summary>Clients refuse less, in bits of RSA.</summary>
+    private const int LeastRsa = 2048;
+
     private const string OtherKey = "is not the key of the first certificate in the certificate's file, or can not be read";
 
     private DateTimeOffset From => new(Leaf.NotBefore);
@@ -39,6 +42,7 @@ public sealed record ServerCertificate(X509Certificate2 Leaf, X509Certificate2Co
     /// <summary>Why it is of no use at a time; null where it is.</summary>
     public string? FindFault(DateTimeOffset now) =>
         now < From ? $"is not valid before {Write(From)}: look at the clock of this machine, or write another"
+        : Leaf.GetRSAPublicKey() is { KeySize: < LeastRsa } weak ? $"has a key of {weak.KeySize} bits, which clients refuse: make one of {LeastRsa} or more"
         : now >= Until ? $"has expired; it was valid until {Write(Until)}: write a new one"
         : null;
 

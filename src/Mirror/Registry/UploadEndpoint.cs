@@ -51,7 +51,7 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
             return;
         }
 
-        if (uploads.Begin(repository, algorithm, visitor.User, AddressOf(http)) is not { } upload)
+        if (uploads.Begin(repository, algorithm, visitor.Owner, AddressOf(http)) is not { } upload)
         {
             await RegistryError.TooManyRequests.WriteAsync(
                 http, $"this client has {Uploads.MaxPerClient} uploads in progress already", ("Retry-After", "60"));

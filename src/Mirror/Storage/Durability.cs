@@ -6,12 +6,19 @@ namespace Mirror.Storage;
 
 /// <summary>
 /// What .NET has no call for: to flush a folder's entries like a file's bytes, so that a rename or a new folder survives a power failure; to rename
-/// without ever copying; to give a file a second name; and to have a file's bytes written soon.
+/// without ever copying, and to have the new file belong to whom the old one did; to give a file a second name; and to have a file's bytes written soon.
 /// </summary>
 internal static partial class Durability
 {
     private const int ReadOnly = 0;
     private const uint SyncFileRangeWrite = 2;
+
+    // linux/stat.h and linux/fcntl.h: struct statx is the same on all machines.
+    private const int EmptyPath = 0x1000;
+    private const uint OwnerAndGroup = 0x18;
+    private const int StatusSize = 256;
+    private const int OwnerAt = 20;
+    private const int GroupAt = 24;
 
     /// <summary>ENOSPC, on Linux and macOS.</summary>
     private const int NoSpace = 28;
@@ -51,6 +58,24 @@ internal static partial class Durability
         else if (RenameFile(from, to) != 0)
         {
             throw Failure($"{from} could not be renamed to {to}");
+        }
+    }
+
+    /// <summary>
+    /// Gives a file that is to take another's place the owner and the group of that, as far as the system allows it: what root changes, others are to be
+    /// able to read as before.
+    /// </summary>
+    public static void KeepOwner(SafeFileHandle old, SafeFileHandle replacement)
+    {
+        var status = new byte[StatusSize];
+        if (OperatingSystem.IsLinux() && FindStatus(old, "", EmptyPath, OwnerAndGroup, status) == 0)
+        {
+            var (owner, group) = (BitConverter.ToUInt32(status, OwnerAt), BitConverter.ToUInt32(status, GroupAt));
+            if (ChangeOwner(replacement, owner, group) != 0)
+            {
+                // Only root gives files away, but one's own groups are anybody's to give.
+                _ = ChangeOwner(replacement, uint.MaxValue, group);
+            }
         }
     }
 
@@ -140,6 +165,14 @@ internal static partial class Durability
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int LinkFile(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FindStatus(SafeFileHandle folder, string path, int flags, uint mask, [Out] byte[] status);
+
+    [LibraryImport("libc", EntryPoint = "fchown")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int ChangeOwner(SafeFileHandle file, uint owner, uint group);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -1,3 +1,4 @@
+using System.Formats.Tar;
 using System.Text.Json.Nodes;
 using Mirror.AcceptanceTests.Programs;
 using Mirror.Oci;
@@ -31,6 +32,9 @@ internal sealed class ImageLayout : IDisposable
         await File.WriteAllTextAsync(_folder.Combine("oci-layout"), """{"imageLayoutVersion":"1.0.0"}""");
         await File.WriteAllTextAsync(_folder.Combine("index.json"), index.ToJsonString());
     }
+
+    /// <summary>The same as an archive in one file.</summary>
+    public Task WriteArchiveAsync(string file) => TarFile.CreateFromDirectoryAsync(_folder.Path, file, includeBaseDirectory: false);
 
     public async Task PushAsync(DistributionRegistry registry, RepositoryName repository, string tag)
     {

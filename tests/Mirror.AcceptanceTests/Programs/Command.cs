@@ -11,14 +11,34 @@ internal sealed record Command(string Line, int ExitCode, string Output, string 
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan LongLimit = TimeSpan.FromMinutes(20);
+
     /// <exception cref="TimeoutException">It did not end within a minute; it was killed.</exception>
     public static Task<Command> RunAsync(
         string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) =>
         RunWithAsync("", program, arguments, environment);
 
     /// <summary>The same with something on standard input.</summary>
-    public static async Task<Command> RunWithAsync(
-        string input, string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment)
+    public static Task<Command> RunWithAsync(
+        string input, string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) =>
+        RunAsync(Limit, input, program, arguments, environment);
+
+    /// <summary>The same for what takes minutes.</summary>
+    public static Task<Command> RunLongAsync(
+        string program, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) =>
+        RunAsync(LongLimit, "", program, arguments, environment);
+
+    /// <summary>The same, or a failed test that shows what the program said.</summary>
+    public Command Succeeded()
+    {
+        Assert.True(ExitCode == 0, ToString());
+        return this;
+    }
+
+    public override string ToString() => $"{Line}: exit code {ExitCode}\n{Output}{Error}";
+
+    private static async Task<Command> RunAsync(
+        TimeSpan limit, string input, string program, IReadOnlyList<string> arguments, IReadOnlyList<(string Name, string Value)> environment)
     {
         using var process = new Process { StartInfo = new ProcessStartInfo(program, arguments) { UseShellExecute = false } };
         process.StartInfo.RedirectStandardInput = true;
@@ -43,7 +63,7 @@ internal sealed record Command(string Line, int ExitCode, string Output, string 
         }
 
         var line = string.Join(' ', arguments.Prepend(program));
-        using var timeout = new CancellationTokenSource(Limit, TimeProvider.System);
+        using var timeout = new CancellationTokenSource(limit, TimeProvider.System);
         try
         {
             await process.WaitForExitAsync(timeout.Token);
@@ -51,18 +71,9 @@ internal sealed record Command(string Line, int ExitCode, string Output, string 
         catch (OperationCanceledException e)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{line}: still runs after {Limit.TotalSeconds} seconds.\n{await output}{await error}", e);
+            throw new TimeoutException($"{line}: still runs after {limit.TotalSeconds} seconds.\n{await output}{await error}", e);
         }
 
         return new Command(line, process.ExitCode, await output, await error);
     }
-
-    /// <summary>The same, or a failed test that shows what the program said.</summary>
-    public Command Succeeded()
-    {
-        Assert.True(ExitCode == 0, ToString());
-        return this;
-    }
-
-    public override string ToString() => $"{Line}: exit code {ExitCode}\n{Output}{Error}";
 }

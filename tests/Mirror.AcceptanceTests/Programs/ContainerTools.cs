@@ -13,12 +13,19 @@ internal sealed class ContainerTools : IDisposable
 
     private ContainerTools()
     {
+        Directory.CreateDirectory(Home);
+        File.WriteAllText(AuthFile, "{}");
     }
+
+    /// <summary>What they have kept of logins.</summary>
+    public string AuthFile => _folder.Combine("auth.json");
 
     private string RegistriesConf => _folder.Combine("registries.conf");
 
+    private string Home => _folder.Combine("home");
+
     private IReadOnlyList<(string Name, string Value)> Environment =>
-        [.. NoWayOut.Environment, ("CONTAINERS_REGISTRIES_CONF", RegistriesConf)];
+        [.. NoWayOut.Environment, ("CONTAINERS_REGISTRIES_CONF", RegistriesConf), ("HOME", Home), ("REGISTRY_AUTH_FILE", AuthFile)];
 
     /// <param name="mirror"><c>host:port</c>.</param>
     /// <param name="section">The one of the page whose registries.conf they are given.</param>
@@ -29,6 +36,11 @@ internal sealed class ContainerTools : IDisposable
         await File.WriteAllTextAsync(tools.RegistriesConf, setting);
         return tools;
     }
+
+    /// <summary>What is theirs in the place of <c>~/.config/containers/certs.d</c>, for a registry.</summary>
+    /// <param name="registry"><c>host:port</c>.</param>
+    public string CertificatesOf(string registry) =>
+        Directory.CreateDirectory(Path.Combine(Home, ".config", "containers", "certs.d", registry)).FullName;
 
     /// <summary>Runs a command as it is typed.</summary>
     /// <param name="line">The command: no word of it has spaces.</param>
@@ -53,7 +65,7 @@ internal sealed class ContainerTools : IDisposable
         Command.RunAsync("buildah", [.. Storage("buildah"), .. arguments], Environment);
 
     public Task<Command> SkopeoAsync(params IReadOnlyList<string> arguments) =>
-        Command.RunAsync("skopeo", ["--insecure-policy", "--registries-conf", RegistriesConf, .. arguments], NoWayOut.Environment);
+        Command.RunAsync("skopeo", ["--insecure-policy", "--registries-conf", RegistriesConf, .. arguments], Environment);
 
     public async Task<Digest> PodmanPullAsync(string name)
     {

@@ -9,6 +9,11 @@ namespace Mirror.AcceptanceTests.Programs;
 /// </summary>
 internal sealed class Containerd : IAsyncDisposable
 {
+    private const string PrintedHostsFolder = "/etc/containerd/certs.d";
+
+    // The other ways to unpack do not work in every container.
+    private static readonly string[] Unpacking = ["--snapshotter", "native"];
+
     private readonly TemporaryDirectory _folder = new();
     private ChildProcess? _process;
 
@@ -20,24 +25,34 @@ internal sealed class Containerd : IAsyncDisposable
     /// <param name="registry">The registry whose setting is taken from the page, or <c>_default</c> for all of them.</param>
     public static async Task<Containerd> StartAsync(string mirror, string registry = "_default")
     {
+        var setting = ClientsPage.Setting("containerd", $"/etc/containerd/certs.d/{registry}/hosts.toml", mirror);
+        return await StartAsync(new Containerd(), registry, setting);
+    }
+
+    /// <summary>The same for a mirror that speaks TLS, where people log in.</summary>
+    public static async Task<Containerd> StartLoggingInAsync(MirrorProcess mirror, TlsFiles tls)
+    {
         var containerd = new Containerd();
-        try
-        {
-            await containerd.StartProcessAsync(mirror, registry);
-            return containerd;
-        }
-        catch
-        {
-            await containerd.DisposeAsync();
-            throw;
-        }
+        var setting = ClientsPage.LoginSetting($"{PrintedHostsFolder}/mirror.example.com/hosts.toml", mirror.Host);
+        tls.WriteAuthority(Directory.CreateDirectory(Path.Combine(containerd.HostsFolder, mirror.Host)).FullName);
+        setting = setting.Replace(PrintedHostsFolder, containerd.HostsFolder, StringComparison.Ordinal);
+        return await StartAsync(containerd, mirror.Host, setting);
+    }
+
+    /// <summary>Runs a command of <c>ctr</c> as it is typed.</summary>
+    /// <param name="line">The command: no word of it has spaces.</param>
+    public Task<Command> RunAsync(string line)
+    {
+        var words = line.Replace(PrintedHostsFolder, HostsFolder, StringComparison.Ordinal).Split(' ');
+        Assert.Equal("ctr", words[0]);
+        string[] unpacking = words[2] == "pull" ? Unpacking : [];
+        return CtrAsync([.. words[1..3], .. unpacking, .. words[3..]]);
     }
 
     /// <summary>Pulls and unpacks.</summary>
     public async Task<Digest> PullAsync(string name)
     {
-        // Its other ways to unpack do not work in every container.
-        (await CtrAsync("images", "pull", "--hosts-dir", HostsFolder, "--snapshotter", "native", name)).Succeeded();
+        (await CtrAsync(["images", "pull", "--hosts-dir", HostsFolder, .. Unpacking, name])).Succeeded();
         // A heading, then: name, media type, digest, and more.
         var listing = (await CtrAsync("images", "ls", $"name=={name}")).Succeeded().Output.Split('\n');
         return Digest.Parse(listing[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[2]);
@@ -55,9 +70,22 @@ internal sealed class Containerd : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private async Task StartProcessAsync(string mirror, string registry)
+    private static async Task<Containerd> StartAsync(Containerd containerd, string registry, string setting)
     {
-        var setting = ClientsPage.Setting("containerd", $"/etc/containerd/certs.d/{registry}/hosts.toml", mirror);
+        try
+        {
+            await containerd.StartProcessAsync(registry, setting);
+            return containerd;
+        }
+        catch
+        {
+            await containerd.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task StartProcessAsync(string registry, string setting)
+    {
         Directory.CreateDirectory(Path.Combine(HostsFolder, registry));
         await File.WriteAllTextAsync(Path.Combine(HostsFolder, registry, "hosts.toml"), setting);
         await File.WriteAllTextAsync(_folder.Combine("config.toml"), $"""

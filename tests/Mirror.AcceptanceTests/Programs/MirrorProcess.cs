@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
@@ -18,6 +19,9 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private readonly string _level;
     private readonly string? _dataPath;
     private readonly string? _trace;
+    private readonly TlsFiles? _tls;
+    private readonly IPAddress _address = IPAddress.Loopback;
+    private string _access = "anonymous: [pull, push, delete]";
     private string _server;
     private ChildProcess? _process;
     private int _port;
@@ -25,10 +29,16 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private MirrorProcess(string registries, string level, string? dataPath, string? trace, string server = "") =>
         (_registries, _level, _dataPath, _trace, _server) = (registries, level, dataPath, trace, server);
 
-    public Uri Url => new($"http://{Host}");
+    private MirrorProcess(string registries, string access, TlsFiles? tls, IPAddress address)
+        : this(registries, "info", dataPath: null, trace: null) =>
+        (_access, _tls, _address, _server) = (access, tls, address, tls is null
+            ? ""
+            : $", tls: {{ certificate: {tls.Certificate}, key: {tls.Key}, clientCa: {tls.Authority} }}");
 
-    /// <summary><c>127.0.0.1:port</c>.</summary>
-    public string Host => $"127.0.0.1:{_port}";
+    public Uri Url => new($"{(_tls is null ? "http" : "https")}://{Host}");
+
+    /// <summary><c>127.0.0.1:port</c>, or with TLS the name in its certificate and the port.</summary>
+    public string Host => $"{_tls?.Name ?? $"{_address}"}:{_port}";
 
     public string DataPath => _dataPath ?? _folder.Combine("data");
 
@@ -66,6 +76,21 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     public static Task<MirrorProcess> StartAloneAsync(string? trace = null, string server = "", string level = "info") =>
         StartedAsync(new MirrorProcess("", level, dataPath: null, trace, server));
 
+    /// <summary>A mirror without upstreams that speaks TLS, and takes certificates of the same authority from clients.</summary>
+    /// <param name="tls">Its files and its name.</param>
+    /// <param name="address">Where it listens.</param>
+    /// <param name="access">Who may do what, as it is written in the configuration.</param>
+    public static Task<MirrorProcess> StartSecureAsync(TlsFiles tls, IPAddress address, string access) =>
+        StartedAsync(new MirrorProcess("", access, tls, address));
+
+    /// <summary>A mirror on plain HTTP of which not everybody may do everything.</summary>
+    /// <param name="upstream">The default registry, under the name of Docker Hub.</param>
+    /// <param name="host">The name that means that registry.</param>
+    /// <param name="access">Who may do what, as it is written in the configuration.</param>
+    public static Task<MirrorProcess> StartGuardedAsync(Uri upstream, string host, string access) =>
+        StartedAsync(new MirrorProcess(
+            $"docker.io: {{ url: {upstream}, default: true, host: {host} }}", access, tls: null, IPAddress.Loopback));
+
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
 
@@ -81,10 +106,10 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     public async Task StartAsync()
     {
         await File.WriteAllTextAsync(ConfigurationFile, $$"""
-            server: { listen: 127.0.0.1:{{_port}}{{_server}} }
+            server: { listen: {{_address}}:{{_port}}{{_server}} }
             storage: { path: {{DataPath}} }
             registries: { {{_registries}} }
-            access: { anonymous: [pull, push, delete] }
+            access: { {{_access}} }
             observability: { log: { level: {{_level}} } }
             """);
         string[] serve = [Program, "serve", "-c", ConfigurationFile];
@@ -92,18 +117,23 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
             ? ChildProcess.Start(Dotnet, serve)
             : ChildProcess.Start("strace", [.. SystemCalls.Options(_trace), Dotnet, .. serve]);
         _port = int.Parse(Listening().Match(await _process.LineWithAsync("Listening on ")).Groups["port"].Value);
-        using var http = new HttpClient();
+        using var http = new HttpClient(_tls?.Handler(_address) ?? new SocketsHttpHandler());
         using var ready = await http.GetAsync(new Uri(Url, "/readyz"));
         ready.EnsureSuccessStatusCode();
     }
 
     /// <summary>Starts again, at the same port, with another configuration of how it is reached.</summary>
-    public async Task RestartAsync(string server)
+    public Task RestartAsync(string server)
     {
         _server = server;
-        Terminate();
-        await ExitedAsync();
-        await StartAsync();
+        return RestartAsync();
+    }
+
+    /// <summary>The same with other rights.</summary>
+    public Task RestartWithAccessAsync(string access)
+    {
+        _access = access;
+        return RestartAsync();
     }
 
     /// <summary>Waits until it has printed this, whether it is ready or not.</summary>
@@ -191,6 +221,13 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         }
     }
 
+    private async Task RestartAsync()
+    {
+        Terminate();
+        await ExitedAsync();
+        await StartAsync();
+    }
+
     private async Task ForgetProcessAsync()
     {
         if (_process is { } process)
@@ -201,6 +238,6 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         }
     }
 
-    [GeneratedRegex(@"Listening on http://127\.0\.0\.1:(?<port>\d+)", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"Listening on https?://[0-9.]+:(?<port>\d+)", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Listening();
 }

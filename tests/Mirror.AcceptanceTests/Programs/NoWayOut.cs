@@ -6,6 +6,9 @@ namespace Mirror.AcceptanceTests.Programs;
 /// </summary>
 internal static class NoWayOut
 {
+    /// <summary>The names below this one are the test's, where the program finds them to be on this machine.</summary>
+    public const string Domain = "mirror.example.com";
+
     public static IReadOnlyList<(string Name, string Value)> Environment { get; } =
-        [("HTTPS_PROXY", "http://127.0.0.1:1"), ("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")];
+        [("HTTPS_PROXY", "http://127.0.0.1:1"), ("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", $"127.0.0.1,{Domain}")];
 }

@@ -1,7 +1,4 @@
 using System.Net;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using Mirror.Testing;
 
 namespace Mirror.AcceptanceTests.Programs;
@@ -12,17 +9,12 @@ internal sealed class TlsProxy : IAsyncDisposable
     private const string Name = "localhost";
 
     private readonly TemporaryDirectory _folder = new();
-    private readonly TestAuthority _authority = new();
-    private readonly int _port = FreePort();
+    private readonly TlsFiles _tls = new(Name);
+    private readonly int _port = FreePort.Find();
     private ChildProcess? _process;
 
     private TlsProxy()
     {
-        using var certificate = _authority.Issue(Name);
-        File.WriteAllText(Certificate, certificate.ExportCertificatePem());
-        File.WriteAllText(Key, certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
-        Directory.CreateDirectory(Authorities);
-        File.WriteAllText(Path.Combine(Authorities, "ca.crt"), _authority.Certificates.ExportCertificatePems());
     }
 
     /// <summary><c>localhost:port</c>.</summary>
@@ -31,11 +23,7 @@ internal sealed class TlsProxy : IAsyncDisposable
     public Uri Url => new($"https://{Host}");
 
     /// <summary>A folder with the authority's certificate, as clients are given it.</summary>
-    public string Authorities => _folder.Combine("authorities");
-
-    private string Certificate => _folder.Combine("domain.crt");
-
-    private string Key => _folder.Combine("domain.key");
+    public string Authorities => _tls.Authorities;
 
     /// <summary>nginx with the configuration that the project gives to people, as it is but for names and places.</summary>
     public static Task<TlsProxy> StartDeployedAsync(MirrorProcess mirror) => StartNginxAsync(proxy =>
@@ -44,7 +32,8 @@ internal sealed class TlsProxy : IAsyncDisposable
         foreach (var (printed, real) in new[]
         {
             ("listen 443 ssl", $"listen 127.0.0.1:{proxy._port} ssl"), ("server_name mirror.example.com", $"server_name {Name}"),
-            ("server 127.0.0.1:5000;", $"server {mirror.Host};"), ("/etc/nginx/certs/domain.crt", proxy.Certificate), ("/etc/nginx/certs/domain.key", proxy.Key),
+            ("server 127.0.0.1:5000;", $"server {mirror.Host};"), ("/etc/nginx/certs/domain.crt", proxy._tls.Certificate),
+            ("/etc/nginx/certs/domain.key", proxy._tls.Key),
         })
         {
             Assert.Contains(printed, text, StringComparison.Ordinal);
@@ -62,8 +51,8 @@ internal sealed class TlsProxy : IAsyncDisposable
         server {
           listen 127.0.0.1:{{proxy._port}} ssl;
           server_name {{Name}};
-          ssl_certificate {{proxy.Certificate}};
-          ssl_certificate_key {{proxy.Key}};
+          ssl_certificate {{proxy._tls.Certificate}};
+          ssl_certificate_key {{proxy._tls.Key}};
           client_max_body_size 0;
           chunked_transfer_encoding on;
           location {{path}} {
@@ -93,8 +82,8 @@ internal sealed class TlsProxy : IAsyncDisposable
             {{(Environment.IsPrivilegedProcess ? "User www-data\nGroup www-data" : "")}}
             <VirtualHost 127.0.0.1:{{proxy._port}}>
               SSLEngine on
-              SSLCertificateFile {{proxy.Certificate}}
-              SSLCertificateKeyFile {{proxy.Key}}
+              SSLCertificateFile {{proxy._tls.Certificate}}
+              SSLCertificateKeyFile {{proxy._tls.Key}}
               RequestHeader set X-Forwarded-Proto "https"
               ProxyRequests off
               ProxyPreserveHost on
@@ -106,23 +95,8 @@ internal sealed class TlsProxy : IAsyncDisposable
     });
 
     /// <summary>A client that trusts the authority.</summary>
-    /// <param name="from">Its address: any of 127.0.0.0/8 is this machine's.</param>
-    public SocketsHttpHandler Handler(IPAddress? from = null)
-    {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(_authority.Certificates);
-        return new SocketsHttpHandler
-        {
-            SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy },
-            ConnectCallback = async (_, cancellationToken) =>
-            {
-                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-                socket.Bind(new IPEndPoint(from ?? IPAddress.Loopback, port: 0));
-                await socket.ConnectAsync(IPAddress.Loopback, _port, cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
-        };
-    }
+    /// <param name="from">Its address: any of 127.0.0.0/8 is this machine's. Null for the usual one.</param>
+    public SocketsHttpHandler Handler(IPAddress? from = null) => _tls.Handler(IPAddress.Loopback, from);
 
     public async ValueTask DisposeAsync()
     {
@@ -133,7 +107,7 @@ internal sealed class TlsProxy : IAsyncDisposable
             await _process.DisposeAsync();
         }
 
-        _authority.Dispose();
+        _tls.Dispose();
         _folder.Dispose();
     }
 
@@ -189,12 +163,5 @@ internal sealed class TlsProxy : IAsyncDisposable
             await proxy.DisposeAsync();
             throw;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -28,13 +28,14 @@ internal sealed class AccessScene : IAsyncDisposable
 
     public MirrorHost Mirror { get; }
 
-    /// <summary>alice may do everything with team-a, bob may pull it, root may do everything everywhere; nobody else has anything there.</summary>
+    /// <summary>alice may do everything with team-a, ci may pull and push it, bob may pull it, root may do everything everywhere; nobody else has anything there.</summary>
     public static AccessOptions Rules(string users) => new()
     {
         Users = users,
         Rules =
         [
             Rule(["team-a/**"], ["alice"], All),
+            Rule(["team-a/**"], ["ci"], Rights.Pull | Rights.Push),
             Rule(["team-a/**", "docker.io/secret/**"], ["bob"], Rights.Pull),
             Rule(["**"], ["root"], All),
             Rule(["team-*/**"], [], Rights.None),

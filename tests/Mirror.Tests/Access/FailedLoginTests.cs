@@ -62,11 +62,22 @@ public sealed class FailedLoginTests : IDisposable
     }
 
     [Fact]
+    public async Task The_same_wrong_password_over_and_over_is_no_guessing_and_keeps_nobody_waiting()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(Guesser, "alice", "last year's"));
+        }
+
+        Assert.IsType<LoginAnswer.Right>(await _logins.CheckAsync(Guesser, "bob", TestUsers.PasswordOf("bob")));
+    }
+
+    [Fact]
     public async Task An_address_of_IPv6_is_slowed_down_with_its_whole_network()
     {
         for (var i = 0; i < 5; i++)
         {
-            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(IPAddress.Parse($"2001:db8::{i + 1}"), "alice", "guess"));
+            Assert.IsType<LoginAnswer.Wrong>(await _logins.CheckAsync(IPAddress.Parse($"2001:db8::{i + 1}"), "alice", $"guess {i}"));
         }
 
         var sixth = _logins.CheckAsync(IPAddress.Parse("2001:db8::ffff"), "alice", "guess");
@@ -83,6 +94,35 @@ public sealed class FailedLoginTests : IDisposable
         _time.Advance(TimeSpan.FromMinutes(16));
 
         await GuessAsync(5);
+    }
+
+    [Fact]
+    public async Task A_clock_that_is_set_back_keeps_nobody_waiting_for_longer()
+    {
+        await GuessAsync(5);
+        var sixth = _logins.CheckAsync(Guesser, "alice", "wrong again");
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Wrong>(await sixth);
+
+        _time.SetClock(TimeSpan.FromDays(-1));
+        var seventh = _logins.CheckAsync(Guesser, "alice", TestUsers.PasswordOf("alice"));
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Right>(await seventh);
+    }
+
+    [Fact]
+    public async Task Who_has_to_wait_at_one_address_is_not_kept_waiting_at_another()
+    {
+        await GuessAsync(5);
+        var waiting = _logins.CheckAsync(Guesser, "alice", TestUsers.PasswordOf("alice"));
+        await _time.TimerArmed(TimeSpan.FromMilliseconds(500));
+
+        Assert.IsType<LoginAnswer.Right>(await _logins.CheckAsync(IPAddress.Parse("192.0.2.2"), "alice", TestUsers.PasswordOf("alice")));
+        Assert.False(waiting.IsCompleted);
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        Assert.IsType<LoginAnswer.Right>(await waiting);
     }
 
     private async Task GuessAsync(int count)

@@ -114,6 +114,8 @@ public sealed class OwnTokenTests : IDisposable
     [InlineData("another key embedded")]
     [InlineData("another key with its own kid")]
     [InlineData("without kid")]
+    [InlineData("kid null")]
+    [InlineData("alg null")]
     [InlineData("two signatures")]
     [InlineData("two payloads")]
     [InlineData("critical header")]
@@ -151,6 +153,8 @@ public sealed class OwnTokenTests : IDisposable
             "another key embedded" => Jws.Sign(With(header, "jwk", JwkOf(other)), payload, Jws.With(other, "ES256")),
             "another key with its own kid" => Jws.Sign(With(With(header, "jwk", JwkOf(other)), "kid", "theirs"), payload, Jws.With(other, "ES256")),
             "without kid" => Jws.Sign(With(header, "kid", null), payload, Jws.With(ours, "ES256")),
+            "kid null" => Jws.Sign(WithNull(header, "kid"), payload.ToJsonString(), Jws.With(ours, "ES256")),
+            "alg null" => Jws.Sign(WithNull(header, "alg"), payload.ToJsonString(), Jws.With(ours, "ES256")),
             "two signatures" => $$"""{"payload":"{{parts[1]}}","signatures":[{"protected":"{{parts[0]}}","signature":"{{parts[2]}}"},{"protected":"{{parts[0]}}","signature":"AA"}]}""",
             "two payloads" => $"{right}.{parts[1]}",
             "critical header" => Jws.Sign(With(header, "crit", new JsonArray("b64")), payload, Jws.With(ours, "ES256")),
@@ -168,6 +172,13 @@ public sealed class OwnTokenTests : IDisposable
         Assert.IsType<TokenAnswer.Wrong>(await ReadAsync(token));
         Assert.Null(await _scene.Own.FindUserAsync(token));
         Assert.IsType<TokenAnswer.Own>(await ReadAsync(right));
+    }
+
+    private static string WithNull(JsonObject header, string name)
+    {
+        var with = header.DeepClone().AsObject();
+        with[name] = null;
+        return with.ToJsonString();
     }
 
     [Theory]

@@ -50,6 +50,31 @@ public sealed class RightsTests
         }
     }
 
+    [Fact]
+    public async Task A_search_with_nothing_for_name_and_password_is_nobodys_and_one_with_a_wrong_password_is_refused()
+    {
+        await using var scene = await AccessScene.StartAsync();
+
+        (int, string) nobodys = (200, (await scene.SendAsync("GET", "/v1/search?q=", user: null)).Text);
+        var empty = await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("", "")]);
+
+        Assert.Equal(nobodys, (empty.Status, empty.Text));
+        Assert.Equal(401, (await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("", "x")])).Status);
+        Assert.Equal(401, (await scene.SendWithAsync("GET", "/v1/search?q=", [TestUsers.Header("alice", "")])).Status);
+    }
+
+    [Fact]
+    public async Task Where_there_are_no_users_a_password_is_refused_with_the_reason()
+    {
+        await using var scene = await AccessScene.StartAsync(_ => new AccessOptions());
+
+        var answer = await scene.SendAsync("GET", "/v2/", "alice");
+
+        Assert.Equal(401, answer.Status);
+        Assert.Contains("there are no users here", answer.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain(scene.Mirror.Log.Lines, line => line.Contains("failed", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("Authorization: Basic !")]
     [InlineData("Authorization: Basic YWxpY2U=")]
@@ -247,6 +272,26 @@ public sealed class RightsTests
 
             Assert.Equal((address, path, user, status), (address, path, user, (await connection.ReadResponseAsync()).Status));
         }
+    }
+
+    [Fact]
+    public async Task Who_would_get_nothing_by_logging_in_is_not_asked_to()
+    {
+        await using var scene = await AccessScene.StartAsync(users => new AccessOptions
+        {
+            Anonymous = Rights.None,
+            Users = users,
+            Rules =
+            [
+                AccessScene.Rule(["docker.io/**"], [], Rights.Pull, "10.0.0.0/8"),
+                AccessScene.Rule(["docker.io/**"], [], Rights.None),
+                AccessScene.Rule(["**"], ["*"], Rights.Pull),
+            ],
+        });
+
+        Assert.Equal(403, await scene.StatusAsync("GET", $"/v2/{Scene.Repository}/manifests/{Scene.Tag}", user: null));
+        Assert.Equal(401, await scene.StatusAsync("GET", Manifest, user: null));
+        Assert.Equal(403, await scene.StatusAsync("POST", $"/v2/{AccessScene.Own}/blobs/uploads/", user: null));
     }
 
     [Fact]

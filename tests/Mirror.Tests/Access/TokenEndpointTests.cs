@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
 using Mirror.Access.Tokens;
+using Mirror.Testing;
 
 namespace Mirror.Tests.Access;
 
@@ -71,6 +72,20 @@ public sealed class TokenEndpointTests : IAsyncLifetime
         Assert.Equal(("alice", true), (own.User, own.Grant.Catalog));
         Assert.Null(reply["refresh_token"]);
         Assert.Equal("alice", await _scene.Own.FindUserAsync((string)(await JsonOf(offline))["refresh_token"]!));
+    }
+
+    [Fact]
+    public async Task A_body_that_does_not_come_is_given_up_after_half_a_minute()
+    {
+        using var connection = await RawHttp.ConnectAsync(_client.BaseAddress!);
+        await connection.SendAsync(RawHttp.Request(
+            _client.BaseAddress!, "POST", "/token", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 1000"));
+        await connection.SendAsync("grant_type=pass");
+        await _scene.Time.TimerArmed(TimeSpan.FromSeconds(30));
+
+        _scene.Time.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(408, (await connection.ReadResponseAsync()).Status);
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Mirror.Access;
+using Mirror.Storage;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Access;
@@ -55,6 +56,18 @@ public sealed class UsersTests : IDisposable
     }
 
     [Fact]
+    public async Task A_password_of_any_length_is_right_or_wrong_by_what_bcrypt_looks_at()
+    {
+        File.WriteAllText(_path, $"alice:{Bcrypt.Hash(new string('x', Bcrypt.MaxPasswordBytes), Bcrypt.MinCost)}\n");
+
+        foreach (var length in new[] { 73, 511, 512, 20_000 })
+        {
+            Assert.True(await IsRightAsync("alice", new string('x', length)));
+            Assert.False(await IsRightAsync("alice", new string('y', length)));
+        }
+    }
+
+    [Fact]
     public async Task A_file_that_changes_counts_at_once()
     {
         File.WriteAllText(_path, $"alice:{Bcrypt.Hash("old", Bcrypt.MinCost)}\n");
@@ -67,7 +80,32 @@ public sealed class UsersTests : IDisposable
 
         File.Delete(_path);
         Assert.False(await IsRightAsync("bob", "bob's"));
-        Assert.Contains(_log.Lines, message => message.Contains("is gone", StringComparison.Ordinal));
+        Assert.Contains(_log.Lines, message => message.Contains("is not there", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_link_leads_to_counts_and_a_user_that_is_gone_there_is_gone_at_once()
+    {
+        var hash = Bcrypt.Hash("secret", Bcrypt.MinCost);
+        foreach (var (folder, text) in new[] { ("1", $"alice:{hash}\nbob:{hash}\n"), ("2", $"bob:{hash}\n") })
+        {
+            Directory.CreateDirectory(_folder.Combine(folder));
+            File.WriteAllText(_folder.Combine(folder, "htpasswd"), text);
+        }
+
+        // As Kubernetes mounts secrets: the file is a link through a folder that is a link, and that alone is swapped.
+        Directory.CreateSymbolicLink(_folder.Combine("data"), "1");
+        File.CreateSymbolicLink(_path, Path.Combine("data", "htpasswd"));
+        Assert.True(await IsRightAsync("alice", "secret"));
+
+        Directory.CreateSymbolicLink(_folder.Combine("new"), "2");
+        Durability.Rename(_folder.Combine("new"), _folder.Combine("data"));
+        Assert.False(await IsRightAsync("alice", "secret"));
+        Assert.True(await IsRightAsync("bob", "secret"));
+
+        File.Delete(_path);
+        File.CreateSymbolicLink(_path, _path);
+        Assert.False(await IsRightAsync("bob", "secret"));
     }
 
     [Theory]
@@ -75,6 +113,8 @@ public sealed class UsersTests : IDisposable
     [InlineData(":$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1 is no user")]
     [InlineData("alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "what alice has for a password is no hash of bcrypt's")]
     [InlineData("alice:$apr1$x$y", "what alice has for a password is no hash of bcrypt's")]
+    [InlineData("anonymous:$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1: no user can be called anonymous")]
+    [InlineData("*:$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "line 1: no user can be called *")]
     [InlineData("alice:plain", "what alice has for a password is no hash of bcrypt's")]
     [InlineData("alice:$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "what alice has for a password is no hash of bcrypt's")]
     public async Task What_is_no_user_is_named_with_its_line_and_can_not_log_in(string line, string fault)

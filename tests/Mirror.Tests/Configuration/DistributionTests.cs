@@ -1,5 +1,7 @@
+using System.Security.Cryptography.X509Certificates;
 using Mirror.Configuration;
 using Mirror.Configuration.Distribution;
+using Mirror.Testing;
 
 namespace Mirror.Tests.Configuration;
 
@@ -48,24 +50,35 @@ public sealed class DistributionTests
         Assert.Equal(("ghcr.io", true, "me", "p${X}: #", Share.All), (registry.Name, registry.Default, registry.Username, registry.Password?.Reveal(), registry.Share));
     }
 
-    /// <summary>The reader will know these keys when they work.</summary>
+    /// <summary>FOLDER stands for where the files are that the reader looks into.</summary>
     [Theory]
-    [InlineData("http: { tls: { certificate: /c.crt, key: /c.key } }", "  tls:\n    certificate: /c.crt\n    key: /c.key\nstorage:")]
+    [InlineData("http: { tls: { certificate: FOLDER/c.crt, key: FOLDER/c.key } }", "  tls:\n    certificate: FOLDER/c.crt\n    key: FOLDER/c.key\nstorage:")]
     [InlineData(
-        "http: { tls: { certificate: /c.crt, key: /c.key, clientcas: [/a.crt] } }",
-        "    key: /c.key\n    clientCa: /a.crt\n    requireClientCertificate: true\n")]
+        "http: { tls: { certificate: FOLDER/c.crt, key: FOLDER/c.key, clientcas: [FOLDER/ca.crt] } }",
+        "    key: FOLDER/c.key\n    clientCa: FOLDER/ca.crt\n    requireClientCertificate: true\n")]
     [InlineData(
-        "auth: { token: { realm: 'https://a/token', service: r.example.com, issuer: a, rootcertbundle: /root.pem } }",
-        "access:\n  anonymous: []\n  tokens:\n    issuer: a\n    service: r.example.com\n    keys: /root.pem\n")]
-    public void Certificates_and_tokens_have_the_keys_of_the_design(string there, string here) =>
-        Assert.Contains(here, Translate(there).Yaml, StringComparison.Ordinal);
+        "auth: { token: { realm: 'https://a/token', service: r.example.com, issuer: a, rootcertbundle: FOLDER/ca.crt } }",
+        "access:\n  anonymous: []\n  tokens:\n    issuer: a\n    service: r.example.com\n    keys: FOLDER/ca.crt\n    realm: https://a/token\n")]
+    public void Certificates_and_tokens_have_their_counterparts_and_the_whole_can_be_used(string there, string here)
+    {
+        using var folder = new TemporaryDirectory();
+        using var authority = new TestAuthority();
+        using var certificate = authority.Issue("r.example.com");
+        File.WriteAllText(folder.Combine("c.crt"), certificate.ExportCertificatePem());
+        File.WriteAllText(folder.Combine("c.key"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(folder.Combine("ca.crt"), authority.Certificates.ExportCertificatePems());
+
+        var (yaml, _) = Translate(there.Replace("FOLDER", folder.Path, StringComparison.Ordinal));
+
+        Assert.Contains(here.Replace("FOLDER", folder.Path, StringComparison.Ordinal), yaml, StringComparison.Ordinal);
+        Configured.Load(yaml);
+    }
 
     [Theory]
     [InlineData("storage: { s3: { region: x, bucket: y } }", "config.yml:1:26: storage.s3.region: Mirror keeps its data on a disk of its own")]
     [InlineData("storage: { azure: { accountname: x } }", "storage.azure.accountname: Mirror keeps its data")]
     [InlineData("storage: { gcs: { bucket: x } }", "storage.gcs.bucket: Mirror keeps its data")]
     [InlineData("auth: { silly: { realm: x } }", "auth.silly.realm: it is for tests alone")]
-    [InlineData("auth: { token: { issuer: a, realm: 'https://a/token' } }", "auth.token.realm: clients are not sent")]
     [InlineData("http: { addr: 'registry.example.com:https' }", "http.addr: Mirror listens on an IP address")]
     [InlineData("http: { prefix: /sub/ }", "http.prefix: Mirror's API is at /v2/")]
     [InlineData("http: { headers: { X-Mine: [a] } }", "http.headers.x-mine.0: answers have no headers")]

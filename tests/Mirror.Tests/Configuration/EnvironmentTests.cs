@@ -1,3 +1,4 @@
+using Mirror.Access;
 using Mirror.Configuration;
 using Mirror.Configuration.Reading;
 using static Mirror.Tests.Configuration.Configured;
@@ -55,6 +56,19 @@ public sealed class EnvironmentTests
     }
 
     [Theory]
+    [InlineData("pull,push", Rights.Pull | Rights.Push)]
+    [InlineData("", Rights.None)]
+    [InlineData(" ", Rights.None)]
+    public void A_list_that_a_variable_sets_to_nothing_is_empty(string anonymous, Rights expected) => Assert.Equal(
+        expected,
+        Load("access: { anonymous: [pull, delete] }", ("MIRROR_ACCESS__ANONYMOUS", anonymous)).Configuration.Access.Anonymous);
+
+    [Fact]
+    public void A_list_that_must_not_be_empty_can_not_be_set_to_nothing() => Assert.Equal(
+        "MIRROR_SERVER__LISTEN: server.listen: the list is empty: write at least one value, or remove the key",
+        Fault("server: { listen: 127.0.0.1:5000 }", ("MIRROR_SERVER__LISTEN", "")));
+
+    [Theory]
     [InlineData("localhost:5000", Rights.Pull | Rights.Push)]
     [InlineData("[::1]:5000", Rights.Pull | Rights.Push)]
     [InlineData("*:5000", Rights.Pull)]
@@ -64,6 +78,20 @@ public sealed class EnvironmentTests
         var answer = ConfigurationReader.ReadEmbedded("/srv", new Dictionary<string, string> { ["MIRROR_SERVER__LISTEN"] = listen });
 
         Assert.Equal(anonymous, Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Access.Anonymous);
+    }
+
+    [Fact]
+    public void A_users_file_is_all_that_is_needed_for_users_who_may_do_everything_and_others_who_may_pull()
+    {
+        var answer = ConfigurationReader.ReadEmbedded("/srv", new Dictionary<string, string>
+        {
+            ["MIRROR_SERVER__LISTEN"] = "0.0.0.0:5000",
+            ["MIRROR_ACCESS__USERS"] = "/etc/mirror/htpasswd",
+        });
+
+        var permissions = new Permissions(Assert.IsType<ConfigurationAnswer.Loaded>(answer).Configuration.Access);
+        Assert.Equal(Rights.Pull | Rights.Push | Rights.Delete, permissions.Of(new Client("alice", Address: null), "team/app"));
+        Assert.Equal(Rights.Pull, permissions.Of(new Client(User: null, Address: null), "team/app"));
     }
 
     [Fact]

@@ -75,6 +75,12 @@ public sealed class FaultTests
     [InlineData("storage: { path: }", "mirror.yml:1:18: storage.path: there is no value")]
     [InlineData("server: { listen: [[a]] }", "mirror.yml:1:20: server.listen[0]: this is a list: write one value")]
     [InlineData("server: { listen: [] }", "mirror.yml:1:11: server.listen: the list is empty")]
+    [InlineData("access: { rules: [{ repositories: ['a/**'], users: [], allow: [pull] }] }", "mirror.yml:1:45: access.rules[0].users: the list is empty")]
+    [InlineData(
+        "access: { rules: [{ repositories: ['a/**'], networks: ['::ffff:10.0.0.0/104'], allow: [pull] }] }",
+        "mirror.yml:1:56: access.rules[0].networks[0]: '::ffff:10.0.0.0/104' is IPv4 in the form of IPv6")]
+    [InlineData("access: { rules: [{ repositories: ['a/**'], networks: [], allow: [pull] }] }", "mirror.yml:1:45: access.rules[0].networks: the list is empty")]
+    [InlineData("access: { rules: [{ repositories: [], allow: [pull] }] }", "mirror.yml:1:21: access.rules[0].repositories: the list is empty")]
     [InlineData("storage: { path: ~/data }", "mirror.yml:1:18: storage.path: '~/data' begins with ~")]
     public void A_value_of_the_wrong_shape_is_a_fault_that_says_which_is_right(string yaml, string fault) =>
         Assert.StartsWith(fault, Fault(yaml), StringComparison.Ordinal);

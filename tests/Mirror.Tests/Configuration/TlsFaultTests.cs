@@ -23,6 +23,11 @@ public sealed class TlsFaultTests : IDisposable
         File.WriteAllText(_folder.Combine("ca.crt"), _authority.Certificates.ExportCertificatePems());
         File.WriteAllText(_folder.Combine("empty"), "");
         File.WriteAllText(_folder.Combine("chain-first.crt"), _authority.Certificates.ExportCertificatePems() + "\n" + File.ReadAllText(_folder.Combine("good.crt")));
+        using var weak = RSA.Create(1024);
+        using var weakCertificate = new CertificateRequest("CN=mirror.example.com", weak, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue);
+        File.WriteAllText(_folder.Combine("weak.crt"), weakCertificate.ExportCertificatePem());
+        File.WriteAllText(_folder.Combine("weak.key"), weak.ExportPkcs8PrivateKeyPem());
         using var key = ECDsa.Create();
         File.WriteAllText(
             _folder.Combine("encrypted.key"), key.ExportEncryptedPkcs8PrivateKeyPem("secret", new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 10)));
@@ -46,6 +51,8 @@ public sealed class TlsFaultTests : IDisposable
     [InlineData(
         "certificate: new.crt, key: new.key",
         "certificate: the certificate is not valid before 2047-01-01 00:00 UTC: look at the clock of this machine, or write another")]
+    [InlineData(
+        "certificate: weak.crt, key: weak.key", "certificate: the certificate has a key of 1024 bits, which clients refuse: make one of 2048 or more")]
     [InlineData("certificate: good.crt", "certificate: there is no key: add it")]
     [InlineData("key: good.key", "key: there is no certificate: add it")]
     [InlineData("clientCa: ca.crt", "clientCa: there is no certificate: add it")]

@@ -46,8 +46,9 @@ public sealed class ClientCertificateTests
         await using var scene = await TlsScene.StartAsync(clientCa: _clients, access: new AccessOptions { Rules = [alice] });
         using var certificate = _clients.Issue("alice", use: TestAuthority.ClientUse);
         using var other = _clients.Issue("bob", use: TestAuthority.ClientUse);
+        using var nameless = _clients.Issue("alice", use: TestAuthority.ClientUse, subject: "O=alice,OU=alice");
         using var selfSigned = SelfSigned();
-        (X509Certificate2? Shown, int Status)[] expected = [(certificate, 202), (other, 403), (null, 403), (selfSigned, 400)];
+        (X509Certificate2? Shown, int Status)[] expected = [(certificate, 202), (other, 403), (nameless, 403), (null, 403), (selfSigned, 400)];
 
         foreach (var (shown, status) in expected)
         {

@@ -31,6 +31,7 @@ internal sealed class TlsScene : IAsyncDisposable
     /// <param name="requireClientCertificate">Whether nobody is served without.</param>
     /// <param name="registries">What may be pulled through; nothing where this is null.</param>
     /// <param name="access">Who may do what; everybody everything where this is null.</param>
+    /// <param name="local">Names that are its own; the usual ones where this is null.</param>
     /// <param name="certificate">What the server shows first; null for one that is valid for years.</param>
     public static async Task<TlsScene> StartAsync(
         Func<ServerOptions, ServerOptions>? configure = null,
@@ -38,6 +39,7 @@ internal sealed class TlsScene : IAsyncDisposable
         bool requireClientCertificate = false,
         IReadOnlyList<RegistryOptions>? registries = null,
         AccessOptions? access = null,
+        IEnumerable<string>? local = null,
         Func<TestAuthority, X509Certificate2>? certificate = null)
     {
         var scene = new TlsScene(new TemporaryDirectory(), new TestAuthority());
@@ -50,7 +52,7 @@ internal sealed class TlsScene : IAsyncDisposable
         }
 
         scene._mirror = await MirrorHost.StartAsync(
-            registries ?? [], access, configure: server => (configure?.Invoke(server) ?? server) with { Tls = scene.Options });
+            registries ?? [], access, local, server => (configure?.Invoke(server) ?? server) with { Tls = scene.Options });
         return scene;
     }
 
@@ -71,9 +73,20 @@ internal sealed class TlsScene : IAsyncDisposable
     public void LetFilesBeSeen() => Mirror.Time.Advance(TimeSpan.FromSeconds(1));
 
     /// <summary>A client of its own connections, which trusts the authority and nobody else.</summary>
-    public HttpClient Client(Version? version = null, X509Certificate2? certificate = null)
+    public HttpClient Client(Version? version = null, X509Certificate2? certificate = null, IPAddress? from = null)
     {
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false };
+        if (from is not null)
+        {
+            handler.ConnectCallback = async (context, cancellationToken) =>
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                socket.Bind(new IPEndPoint(from, port: 0));
+                await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
+            };
+        }
+
         handler.SslOptions = OptionsOf(certificate);
         handler.SslOptions.CertificateChainPolicy = Trust();
         return new HttpClient(handler)

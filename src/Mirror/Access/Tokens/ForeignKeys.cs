@@ -33,7 +33,7 @@ public sealed partial class ForeignKeys(string path, TimeProvider time, ILogger<
 
     private readonly Lock _gate = new();
     private TrustedKeys? _keys;
-    private (DateTime ChangedAt, long Length)? _read;
+    private FileState? _read;
     private DateTimeOffset _retryAt = DateTimeOffset.MinValue;
 
     /// <summary>The same object as long as the file has not changed.</summary>
@@ -41,8 +41,7 @@ public sealed partial class ForeignKeys(string path, TimeProvider time, ILogger<
     {
         lock (_gate)
         {
-            var file = new FileInfo(path);
-            (DateTime, long)? found = file.Exists ? (file.LastWriteTimeUtc, file.Length) : null;
+            var found = FileState.Find(path);
             var now = time.GetUtcNow();
             if (found != _read || now >= _retryAt)
             {

@@ -9,8 +9,7 @@ namespace Mirror.Access.Tokens;
 
 /// <summary>
 /// The tokens that this registry issues and takes back. They say who asks, and for what; what may be done is decided when they are used.
-/// With a user's name goes
-/// a mark of the password, so that they end when the user goes or the password changes.
+/// With a user's name goes a mark of the password, so that they end when the user goes or the password changes.
 /// </summary>
 /// <param name="service">What clients are told to ask for, and what tokens are for.</param>
 /// <param name="keys">What they are signed with.</param>

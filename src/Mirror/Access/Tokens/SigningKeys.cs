@@ -21,10 +21,8 @@ internal sealed record KeyRing(SigningKey Current, FrozenDictionary<string, Sign
 
 /// <summary>
 /// The keys that our own tokens are signed with, each in a file of the data directory: made when the first is needed, followed by another
-/// after
-/// 30 days, and removed when the last token that they have signed has ended. A file says when its key was made in a line before the key, so
-/// that a copied file is
-/// not young again. Only one process uses a data directory.
+/// after 30 days, and removed when the last token that they have signed has ended. A file says when its key was made in a line before the
+/// key, so that a copied file is not young again. Only one process uses a data directory.
 /// </summary>
 /// <param name="layout">Where the files are.</param>
 /// <param name="time">The clock.</param>

@@ -28,8 +28,8 @@ internal static class TokenCheck
         {
             var token = new JsonWebToken(text);
             // RFC 7515, 4.1.11: what an extension says that is not known must not be passed over.
-            // The times are read only when they are asked for, and then throw.
-            return token.TryGetHeaderValue("crit", out object _) || (token.ValidTo != default && token.ValidFrom > token.ValidTo) ? null : token;
+            // The times are read only when they are asked for, and then throw. What the headers say to be null is null.
+            return token.Kid is null || token.Alg is null || token.TryGetHeaderValue("crit", out object _) || (token.ValidTo != default && token.ValidFrom > token.ValidTo) ? null : token;
         }
         catch (Exception)
         {

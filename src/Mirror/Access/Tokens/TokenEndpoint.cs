@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
+using Mirror.Configuration.Reading;
 
 namespace Mirror.Access.Tokens;
 
@@ -27,6 +28,9 @@ public sealed partial class TokenEndpoint(
 {
     private const int MaxBody = 64 * 1024;
     private const string FormType = "application/x-www-form-urlencoded";
+
+    /// <summary>For the whole body, which is small. Nobody has shown yet who it is, and each takes memory meanwhile.</summary>
+    private static readonly TimeSpan BodyPatience = TimeSpan.FromSeconds(30);
 
     public Task HandleAsync(HttpContext http)
     {
@@ -78,9 +82,10 @@ public sealed partial class TokenEndpoint(
 
     private async Task PostAsync(HttpContext http)
     {
-        if (await FindFormAsync(http) is not { } form)
+        var (form, wrongBody) = await ReadFormAsync(http);
+        if (form is null)
         {
-            await WriteAsync(http, Refusal.NoForm);
+            await WriteAsync(http, wrongBody!);
             return;
         }
 
@@ -131,7 +136,7 @@ public sealed partial class TokenEndpoint(
             return;
         }
 
-        LogIssued(user ?? "nobody in particular", grant);
+        LogIssued(user is null ? "nobody in particular" : Printable.Of(user), grant);
         await WriteAsync(http, StatusCodes.Status200OK, JsonSerializer.SerializeToUtf8Bytes(
             new TokenReply(
                 isForm ? null : access,
@@ -164,30 +169,47 @@ public sealed partial class TokenEndpoint(
     private static string? FindOne(Dictionary<string, StringValues> form, string name) =>
         form.TryGetValue(name, out var values) && values.Count == 1 ? values[0] : null;
 
-    private static async Task<Dictionary<string, StringValues>?> FindFormAsync(HttpContext http)
+    private async Task<(Dictionary<string, StringValues>? Form, Refusal? Refusal)> ReadFormAsync(HttpContext http)
     {
         if (http.Request.ContentLength > MaxBody
             || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type)
             || !type.MediaType.Equals(FormType, StringComparison.OrdinalIgnoreCase))
         {
-            return null;
+            return (null, Refusal.NoForm);
         }
 
-        var body = new byte[MaxBody + 1];
-        var length = await http.Request.Body.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, http.RequestAborted);
-        if (length > MaxBody)
+        var reader = http.Request.BodyReader;
+        using var patience = new CancellationTokenSource(BodyPatience, time);
+        // Not with the token: the server would take the read for one that still runs, and could not dispose of what is left of the body.
+        using var ending = patience.Token.Register(reader.CancelPendingRead);
+        var read = await reader.ReadAsync(CancellationToken.None);
+        while (!read.IsCanceled && !read.IsCompleted && read.Buffer.Length <= MaxBody)
         {
-            return null;
+            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            read = await reader.ReadAsync(CancellationToken.None);
+        }
+
+        var body = read.Buffer.Length <= MaxBody ? Encoding.UTF8.GetString(read.Buffer) : null;
+        reader.AdvanceTo(read.Buffer.End);
+        if (read.IsCanceled)
+        {
+            http.Response.Headers.Connection = "close";
+            return (null, Refusal.Slow);
+        }
+
+        if (body is null)
+        {
+            return (null, Refusal.NoForm);
         }
 
         try
         {
-            using var reader = new FormReader(Encoding.UTF8.GetString(body, 0, length));
-            return await reader.ReadFormAsync(http.RequestAborted);
+            using var form = new FormReader(body);
+            return (await form.ReadFormAsync(http.RequestAborted), null);
         }
         catch (InvalidDataException)
         {
-            return null;
+            return (null, Refusal.NoForm);
         }
     }
 
@@ -225,6 +247,7 @@ public sealed partial class TokenEndpoint(
         public static readonly Refusal TooMany = new(429, "temporarily_unavailable", "TOOMANYREQUESTS", "too many wrong passwords: wait before the next try");
         public static readonly Refusal Service = new(400, "invalid_request", "UNSUPPORTED", "tokens for this service are not issued here");
         public static readonly Refusal NoForm = new(400, "invalid_request", "UNSUPPORTED", $"the body has to be {FormType}, of at most 64 KiB");
+        public static readonly Refusal Slow = new(408, "invalid_request", "UNSUPPORTED", $"the body was not there after {BodyPatience.TotalSeconds} seconds");
         public static readonly Refusal Incomplete = new(
             400,
             "invalid_request",

@@ -20,7 +20,6 @@ internal static class Counterparts
         ("storage.tag", "there is no such limit", false),
         ("auth.htpasswd.realm", "the challenge says Mirror's own realm", false),
         ("auth.silly", "it is for tests alone: write access.users and access.rules; nobody may do anything until then", true),
-        ("auth.token.realm", "clients are not sent to another server for tokens by this address: see docs/configuration.md on access.tokens", true),
         ("auth.token.autoredirect", "clients are sent to no other address", true),
         ("auth.token", "of access.tokens there are issuer, service and keys: a file of PEM certificates or keys, or a JWKS", true),
         ("auth", "this way of logging in is not known here: write access.users and access.rules; nobody may do anything until then", true),

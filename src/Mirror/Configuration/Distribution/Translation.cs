@@ -210,6 +210,10 @@ internal sealed class Translation
         Line(2, "issuer", issuer.Text ?? "");
         Line(2, "service", service?.Text ?? "");
         Path(2, "keys", keys ?? issuer with { Text = "token-keys.pem" });
+        if (Take("auth.token.realm") is { } realm)
+        {
+            Line(2, "realm", realm.Text ?? "");
+        }
     }
 
     private void Log()

@@ -39,9 +39,14 @@ internal sealed class ConfigurationSection
     /// <summary>Whether the key is there, right or wrong.</summary>
     public bool Has(string key) => _entries.ContainsKey(key) || FindOverride(key) is not null;
 
-    /// <summary>Reports a fault at the key, or at the section if it has no such key.</summary>
-    public void Fault(string key, string message) =>
-        _document.Report(_entries.TryGetValue(key, out var entry) ? entry.Place : _place, PathOf(key), message);
+    /// <summary>Reports a fault at the variable that overrides the key, at the key, or at the section if it has no such key.</summary>
+    public void Fault(string key, string message)
+    {
+        var place = FindOverride(key) is { } variable ? new FaultPlace(variable)
+            : _entries.TryGetValue(key, out var entry) ? entry.Place
+            : _place;
+        _document.Report(place, PathOf(key), message);
+    }
 
     /// <param name="key">The key.</param>
     /// <param name="kind">What its value can be.</param>

@@ -14,7 +14,9 @@ internal sealed record GivenTexts(IReadOnlyList<GivenText> Texts, bool IsWhole, 
 {
     public static GivenTexts OfOverride(string variable, string value, bool isList, string path)
     {
-        var items = isList ? value.Split(',', StringSplitOptions.TrimEntries) : [value];
+        var items = !isList ? [value]
+            : string.IsNullOrWhiteSpace(value) ? []
+            : value.Split(',', StringSplitOptions.TrimEntries);
         return new GivenTexts([.. items.Select(i => new GivenText(i, i, new FaultPlace(variable), path))], true, variable);
     }
 

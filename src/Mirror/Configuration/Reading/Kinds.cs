@@ -126,7 +126,9 @@ internal static class Kinds
 
     /// <summary>Addresses in CIDR notation, or one address.</summary>
     public static Kind<IPNetwork> Network { get; } = new(
-        text => IPNetwork.TryParse(text, out var network) ? Parsed.Right(network)
+        text => text.StartsWith("::ffff:", StringComparison.OrdinalIgnoreCase)
+                ? Parsed.Wrong<IPNetwork>("is IPv4 in the form of IPv6, and no client's address is: write 10.0.0.0/8 or 192.168.1.7")
+            : IPNetwork.TryParse(text, out var network) ? Parsed.Right(network)
             : IPAddress.TryParse(text, out var address) && text.AsSpan().ContainsAny('.', ':')
                 ? Parsed.Right(new IPNetwork(address, address.GetAddressBytes().Length * 8))
             : Parsed.Wrong<IPNetwork>("is not a network: write 10.0.0.0/8 (no bits set behind the prefix), 192.168.1.7 or fd00::/8"),

@@ -6,14 +6,19 @@ namespace Mirror.AcceptanceTests.Programs;
 
 /// <summary>A request that went through a relay.</summary>
 /// <param name="Target">Path and query.</param>
-/// <param name="Range">The header, or null.</param>
-internal sealed record RelayedRequest(string Target, string? Range);
+/// <param name="Head">That and all headers, as they were sent.</param>
+internal sealed record RelayedRequest(string Target, string Head)
+{
+    /// <summary>A header's value, or null.</summary>
+    public string? Header(string name) => Head.Split("\r\n")
+        .FirstOrDefault(line => line.StartsWith($"{name}: ", StringComparison.OrdinalIgnoreCase))?[(name.Length + 2)..];
+}
 
 /// <summary>
-/// A way to a mirror on which one connection, once, ends in the middle of what the mirror sends: in good order, as behind a proxy that
-/// gives up. It remembers what was asked for.
+/// A way to a mirror that remembers what was asked for. One connection, once, may end in the middle of what the mirror sends: in good order,
+/// as behind a proxy that gives up.
 /// </summary>
-internal sealed class BreakingRelay : IAsyncDisposable
+internal sealed class Relay : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
@@ -26,8 +31,8 @@ internal sealed class BreakingRelay : IAsyncDisposable
     private bool _hasBroken;
 
     /// <param name="mirror">Where everything goes.</param>
-    /// <param name="breakAfter">How many bytes a connection brings to the client before it is the one that ends.</param>
-    public BreakingRelay(Uri mirror, long breakAfter)
+    /// <param name="breakAfter">How many bytes a connection brings until it is the one that ends; none does, if nothing is said.</param>
+    public Relay(Uri mirror, long breakAfter = long.MaxValue)
     {
         (_mirror, _breakAfter) = (mirror, breakAfter);
         _listener.Start();
@@ -36,6 +41,8 @@ internal sealed class BreakingRelay : IAsyncDisposable
 
     /// <summary><c>127.0.0.1:port</c>.</summary>
     public string Host => $"{_listener.LocalEndpoint}";
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     /// <summary>In the order of arrival.</summary>
     public IReadOnlyList<RelayedRequest> Requests
@@ -95,7 +102,7 @@ internal sealed class BreakingRelay : IAsyncDisposable
         var text = "";
         while (await client.ReceiveAsync(buffer, _stopping.Token) is var read and > 0)
         {
-            // Clients that pull send heads and no bodies.
+            // What is behind a head and begins none is a body's.
             var heads = (text + Encoding.Latin1.GetString(buffer, 0, read)).Split(EndOfHead);
             Remember(heads[..^1]);
             text = heads[^1];
@@ -138,13 +145,14 @@ internal sealed class BreakingRelay : IAsyncDisposable
 
     private void Remember(IEnumerable<string> heads)
     {
-        foreach (var lines in heads.Select(head => head.Split("\r\n")))
+        foreach (var head in heads)
         {
-            const string RangeHeader = "Range: ";
-            var range = lines.FirstOrDefault(line => line.StartsWith(RangeHeader, StringComparison.OrdinalIgnoreCase));
-            lock (_lock)
+            if (head.Split("\r\n")[0].Split(' ') is [_, var target, "HTTP/1.1"])
             {
-                _requests.Add(new RelayedRequest(lines[0].Split(' ')[1], range?[RangeHeader.Length..]));
+                lock (_lock)
+                {
+                    _requests.Add(new RelayedRequest(target, head));
+                }
             }
         }
     }
