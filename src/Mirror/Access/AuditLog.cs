@@ -6,7 +6,7 @@ namespace Mirror.Access;
 /// <summary>Who did what: logins, changes and denials, one event each. No password and no token is ever a part of one.</summary>
 public sealed partial class AuditLog(ILogger<AuditLog> logger)
 {
-    /// <summary>A password was checked, or a certificate; what is known for a while is no new login.</summary>
+    /// <summary>A password was checked and is right; one that was checked a short time ago is no new login.</summary>
     public void LoggedIn(Client client) => LogLogin(NameOf(client), client.Address);
 
     public void LoginFailed(Client client) => LogFailedLogin(NameOf(client), client.Address);

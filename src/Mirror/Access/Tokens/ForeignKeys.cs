@@ -20,8 +20,8 @@ internal sealed record TrustedKeys(TokenKeys Said, IReadOnlyList<(TokenKey Said,
 }
 
 /// <summary>
-/// The keys in another issuer's file, which is read again when it has changed. Where it can not be read, or is gone, those hold that it
-/// had.
+/// The keys in another issuer's file, which is read again when it has changed. Where it can not be read, or is gone,
+/// those hold that it had.
 /// </summary>
 /// <param name="path">The file.</param>
 /// <param name="time">The clock.</param>
