@@ -9,7 +9,8 @@ namespace Mirror.Sync.Planning;
 /// <summary>
 /// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and
 /// what they
-/// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full.
+/// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full or the
+/// target is in this process.
 /// </summary>
 public sealed class Planner(
     SyncJob job,
@@ -74,6 +75,11 @@ public sealed class Planner(
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
     {
+        if (target.FindFault(names.Target) is { } fault)
+        {
+            return Failed(fault);
+        }
+
         var repository = source.GetSource(names.Source);
         var known = state.ListTags(job.Name, names.Source).ToDictionary(tag => tag.Tag);
         var put = known.Values.Where(tag => tag.Put is not null).ToList();
@@ -142,7 +148,7 @@ public sealed class Planner(
         var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, Manifest = manifest, Known = known };
         // With another Seen, Put is what was put for that.
         var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
-        if (isKnown && !scope.IsFull)
+        if (isKnown && !scope.IsFull && !target.IsHere)
         {
             return known!.Seen == seen ? WithReferrers(planned, isTouched) : planned with { Action = PlannedAction.Update };
         }

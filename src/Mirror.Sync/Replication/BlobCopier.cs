@@ -97,18 +97,7 @@ internal sealed class BlobCopier(
         var isRemembered = blob.Size >= WorthRemembering;
         var saved = isRemembered ? state.FindUpload(target.Name, to.Name, blob.Digest)?.Upload : null;
         using var turn = await turns.EnterAsync(source, target, cancellationToken);
-        await using var content = new BlobSource(from, blob.Digest, progress);
-        await content.OpenFirstAsync(cancellationToken);
-        RemoteAnswer<PushedBlob> answer;
-        try
-        {
-            answer = await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or InvalidDataException)
-        {
-            throw new CopyFailedException($"blob {blob.Digest} has not come whole from {source.Name}: {e.Message}");
-        }
-
+        var answer = await to.TryFetchBlobAsync(blob, progress.CountRead, cancellationToken) ?? await SendAsync();
         if (answer is RemoteAnswer<PushedBlob>.Failed(var failure))
         {
             if (isRemembered && failure is RemoteFailure.Refused)
@@ -125,6 +114,20 @@ internal sealed class BlobCopier(
         }
 
         progress.CountSent(((RemoteAnswer<PushedBlob>.Found)answer).Content.Sent);
+
+        async Task<RemoteAnswer<PushedBlob>> SendAsync()
+        {
+            await using var content = new BlobSource(from, blob.Digest, progress);
+            await content.OpenFirstAsync(cancellationToken);
+            try
+            {
+                return await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException)
+            {
+                throw new CopyFailedException($"blob {blob.Digest} has not come whole from {source.Name}: {e.Message}");
+            }
+        }
 
         void Reached(RemoteUpload upload)
         {

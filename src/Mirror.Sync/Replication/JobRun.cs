@@ -106,7 +106,13 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                     var there = tag.Target?.Digest ?? tag.Known!.Put!.Value;
                     if (tag.Target is { } found)
                     {
-                        await copier.CompleteAsync(found, cancellationToken);
+                        // A registry elsewhere has an image's blobs where it has the image, or says nothing of them.
+                        if (MediaTypes.IsIndex(found.MediaType) || ends.Target.IsHere)
+                        {
+                            await copier.CompleteAsync(found, cancellationToken);
+                        }
+
+                        await ends.Target.GetTarget(repository.Names.Target).ConfirmTagAsync(tag.Tag, found.Digest, cancellationToken);
                     }
 
                     if (tag.IsReferrersDue)

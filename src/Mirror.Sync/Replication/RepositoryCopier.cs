@@ -47,15 +47,10 @@ internal sealed class RepositoryCopier(
         }
     }
 
-    /// <summary>Copies what an index at the target lacks: it may have been put there for fewer platforms, and content goes away.</summary>
+    /// <summary>Copies what an image at the target lacks: an index may have been put there for fewer platforms, and content goes away.</summary>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
-    public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken)
-    {
-        if (MediaTypes.IsIndex(there.MediaType))
-        {
-            await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);
-        }
-    }
+    public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken) =>
+        await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);
 
     /// <summary>What has come to refer to an image that has not changed.</summary>
     /// <param name="digest">The image at the target.</param>
@@ -201,6 +196,7 @@ internal sealed class RepositoryCopier(
             switch (await from.ListReferrersAsync(subject, cancellationToken))
             {
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Found(var referrers):
+                    to.NoteReferrers(subject, referrers);
                     found.AddRange(referrers
                         .Where(referrer => MediaTypes.IsManifest(referrer.MediaType))
                         .Select(referrer => (Reference)referrer.Digest));

@@ -44,6 +44,14 @@ public interface ITargetRepository : IRepository
     /// <summary>Takes a blob from another repository of the same registry. Where that can not be done, it is to be pushed.</summary>
     Task<RemoteAnswer<MountedBlob>> MountAsync(Digest digest, RepositoryName from, CancellationToken cancellationToken);
 
+    /// <summary>Lets the target get a blob from the source by itself: nobody else opens it there then.</summary>
+    /// <param name="blob">Its digest and size.</param>
+    /// <param name="received">Told how many bytes more have come, often.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Null where the target does not do that, and the blob is to be pushed.</returns>
+    Task<RemoteAnswer<PushedBlob>?> TryFetchBlobAsync(Descriptor blob, Action<int> received, CancellationToken cancellationToken) =>
+        Task.FromResult<RemoteAnswer<PushedBlob>?>(null);
+
     /// <summary>Pushes a blob, which is there only if it has its digest.</summary>
     /// <param name="blob">Its digest and size.</param>
     /// <param name="open">Its content. What it throws is tried again, and in the end thrown.</param>
@@ -55,6 +63,14 @@ public interface ITargetRepository : IRepository
 
     /// <summary>Puts a manifest, its bytes as they are, under its digest or a tag.</summary>
     Task<RemoteAnswer<Descriptor>> PutManifestAsync(Reference reference, Manifest manifest, CancellationToken cancellationToken);
+
+    /// <summary>The source has just said that a tag still points to what is there under it, and what is there was found to be whole.</summary>
+    Task ConfirmTagAsync(Tag tag, Digest digest, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>The source has just said what refers to a manifest: these, and nothing else.</summary>
+    void NoteReferrers(Digest subject, IReadOnlyList<Descriptor> referrers)
+    {
+    }
 
     /// <summary>Null where the tag is deleted; Missing where it was not there.</summary>
     Task<RemoteFailure?> DeleteTagAsync(Tag tag, CancellationToken cancellationToken);
