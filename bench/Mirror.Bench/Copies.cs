@@ -54,8 +54,8 @@ internal sealed class Copies(string folder, int repositories, int tags) : IDispo
         var (program, arguments) = who == Mirror ? MirrorCommand(work, target, "") : SkopeoCommand(work, target);
         var first = Run(program, arguments, target, stopping);
         var again = Run(program, arguments, target, stopping);
-        var immutable = who == Mirror ? MirrorCommand(work, target, ", immutableTags: [\"*\"]") : (program, arguments);
-        var settled = Run(immutable.Program, immutable.Arguments, target, stopping);
+        (program, arguments) = who == Mirror ? MirrorCommand(work, target, ", immutableTags: [\"*\"]") : (program, arguments);
+        var settled = Run(program, arguments, target, stopping);
         Check(target);
         target.Stop();
         Directory.Delete(work, recursive: true);
