@@ -70,6 +70,7 @@ public sealed class LiteDbSyncState : ISyncState
         ["etag"] = tag.ETag is { } etag && StateText.IsExact(etag) ? etag : null,
         ["put"] = tag.Put?.ToString(),
         ["putAt"] = Ticks(tag.PutAt),
+        ["terms"] = tag.Terms,
         ["referrersAt"] = Ticks(tag.ReferrersAt),
         ["failures"] = tag.Failures,
         ["why"] = StateText.Clean(tag.Why, StateText.TagWhy),
@@ -208,6 +209,7 @@ public sealed class LiteDbSyncState : ISyncState
             row["etag"].AsString,
             FindDigest(row["put"]),
             FindTime(row["putAt"]),
+            row["terms"].AsString,
             FindTime(row["referrersAt"]),
             row["failures"].AsInt32,
             row["why"].AsString);

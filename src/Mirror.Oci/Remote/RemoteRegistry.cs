@@ -28,6 +28,8 @@ public sealed class RemoteRegistry : IDisposable
 
     public string Name => _options.Name;
 
+    public Uri Url => _options.Url;
+
     /// <summary>What there is: repositories, tags, referrers.</summary>
     public RemoteListings Listings { get; }
 

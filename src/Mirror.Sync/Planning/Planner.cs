@@ -28,6 +28,7 @@ public sealed class Planner(
     private static readonly ILookup<Digest, Tag> NoTags =
         Array.Empty<(Digest Digest, Tag Tag)>().ToLookup(pair => pair.Digest, pair => pair.Tag);
 
+    private readonly CopyTerms _terms = new(job, source, target);
     private readonly SemaphoreSlim _questions = new(QuestionsAtOnce, QuestionsAtOnce);
 
     public async Task<SyncPlan> PlanAsync(RunScope scope, CancellationToken cancellationToken)
@@ -75,7 +76,8 @@ public sealed class Planner(
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
     {
         var repository = source.GetSource(names.Source);
-        var known = state.ListTags(job.Name, names.Source).ToDictionary(tag => tag.Tag);
+        // What was put elsewhere says nothing of what is to be put here, nor does it go from here.
+        var known = state.ListTags(job.Name, names.Source).Where(tag => _terms.IsFor(tag, names.Target)).ToDictionary(tag => tag.Tag);
         var put = known.Values.Where(tag => tag.Put is not null).ToList();
         var answer = await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken);
         if (answer is not RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags))
@@ -112,7 +114,7 @@ public sealed class Planner(
     private async Task<PlannedTag> PlanAsync(
         RepositoryPair names, Tag tag, TagState? known, TagResolver resolver, RunScope scope, CancellationToken cancellationToken)
     {
-        var isKnown = known is { Seen: not null, Put: not null };
+        var isKnown = known is { Seen: not null, Put: not null } && known.Terms == _terms.Of(names.Target);
         var seen = known?.Seen;
         Manifest? manifest = null;
         if (!isKnown || !immutableTags.Any(pattern => pattern.Matches(tag)))
@@ -179,8 +181,13 @@ public sealed class Planner(
     private SyncPlan HoldDeletions(SyncPlan plan, RunScope scope)
     {
         var wanted = plan.Count(PlannedAction.Delete);
+        if (wanted == 0)
+        {
+            return plan;
+        }
+
         var existing = state.ListRepositories(job.Name)
-            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null));
+            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null && _terms.HasSameEnds(tag)));
         var limit = job.DeleteLimit.Of(existing);
         if (scope.MayDeleteMore || wanted <= limit)
         {

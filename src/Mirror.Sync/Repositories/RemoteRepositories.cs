@@ -12,6 +12,8 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
 
     public string Name => registry.Name;
 
+    public string Address => registry.Url.AbsoluteUri;
+
     public int Transfers => registry.SpareConnections;
 
     public RateLimit? Quota => registry.RateLimit;

@@ -15,7 +15,7 @@ namespace Mirror.Sync.State;
 /// </remarks>
 public sealed class SqliteSyncState : ISyncState
 {
-    private const string TagColumns = "repository, tag, seen, seen_at, etag, put, put_at, referrers_at, failures, why";
+    private const string TagColumns = "repository, tag, seen, seen_at, etag, put, put_at, terms, referrers_at, failures, why";
 
     private const string RunColumns =
         "id, job, cause, started_at, ended_at, outcome, copied, up_to_date, deleted, failed, blobs, bytes, mounted, source_requests, target_requests, why";
@@ -72,7 +72,7 @@ public sealed class SqliteSyncState : ISyncState
 
     public void Save(TagState tag) => _file.Write(
         session => session.Execute(
-            $"INSERT OR REPLACE INTO tags (job, {TagColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            $"INSERT OR REPLACE INTO tags (job, {TagColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             tag.Job,
             $"{tag.Repository}",
             $"{tag.Tag}",
@@ -81,6 +81,7 @@ public sealed class SqliteSyncState : ISyncState
             tag.ETag is { } etag && StateText.IsExact(etag) ? etag : null,
             tag.Put?.ToString(),
             tag.PutAt?.UtcTicks,
+            tag.Terms,
             tag.ReferrersAt?.UtcTicks,
             tag.Failures,
             StateText.Clean(tag.Why, StateText.TagWhy)),
@@ -190,9 +191,10 @@ public sealed class SqliteSyncState : ISyncState
         FindText(row, 4),
         FindDigest(row, 5),
         FindTime(row, 6),
-        FindTime(row, 7),
-        row.GetInt32(8),
-        FindText(row, 9));
+        FindText(row, 7),
+        FindTime(row, 8),
+        row.GetInt32(9),
+        FindText(row, 10));
 
     private static SyncRun ReadRun(SqliteDataReader row) => new(
         row.GetInt64(0),

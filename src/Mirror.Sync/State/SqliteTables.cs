@@ -17,6 +17,7 @@ internal static class SqliteTables
             etag         TEXT,
             put          TEXT,               -- a digest
             put_at       INTEGER,
+            terms        TEXT,               -- from where to where and how much of it
             referrers_at INTEGER,
             failures     INTEGER NOT NULL,
             why          TEXT,

@@ -46,8 +46,8 @@ public abstract class SyncStateContract : IDisposable
     public void What_is_known_of_a_tag_comes_back_exactly_also_when_the_state_is_opened_again()
     {
         var full = new TagState(
-            Job, Alpine, Tag.Parse("3.20"), DigestOf("seen"), Now(1), "W/\"e;tag\"", Sha512, Now(2), Now(3), 7, "500 Internal Server Error");
-        var empty = new TagState(Job, Alpine, Tag.Parse("edge"), null, null, null, null, null, null, 0, null);
+            Job, Alpine, Tag.Parse("3.20"), DigestOf("seen"), Now(1), "W/\"e;tag\"", Sha512, Now(2), "a > b\nlibrary/alpine\nall", Now(3), 7, "500 Internal Server Error");
+        var empty = new TagState(Job, Alpine, Tag.Parse("edge"), null, null, null, null, null, null, null, 0, null);
         using (var state = Open())
         {
             state.Save(full);
@@ -449,7 +449,7 @@ public abstract class SyncStateContract : IDisposable
     }
 
     protected static TagState Known(string tag) => new(
-        Job, Alpine, Tag.Parse(tag), DigestOf(tag), new DateTimeOffset(1, TimeSpan.Zero), null, DigestOf(tag), null, null, 0, null);
+        Job, Alpine, Tag.Parse(tag), DigestOf(tag), new DateTimeOffset(1, TimeSpan.Zero), null, DigestOf(tag), null, null, null, 0, null);
 
     protected static IReadOnlyList<TagState> ListKnown(ISyncState state) => state.ListTags(Job, Alpine);
 
