@@ -13,6 +13,7 @@ internal sealed class LiteDbStateFile : IDisposable
     public const string Tags = "tags";
     public const string Runs = "runs";
     public const string Verified = "verified";
+    public const string Places = "places";
 
     private const int Version = 1;
 
@@ -196,6 +197,7 @@ internal sealed class LiteDbStateFile : IDisposable
             database.UserVersion = Version;
         }
 
+        database.GetCollection(Places).EnsureIndex("number");
         var runs = database.GetCollection(Runs);
         runs.EnsureIndex("key");
         runs.EnsureIndex("startedAt");

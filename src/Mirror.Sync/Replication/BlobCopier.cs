@@ -6,9 +6,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have is mounted, and what
-/// is sent
-/// goes on where an earlier upload of it has ended.
+/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have, from this run or an earlier
+/// one, is mounted, and what is sent goes on where an earlier upload of it has ended.
 /// </summary>
 internal sealed class BlobCopier(
     ISourceRegistry source,
@@ -34,6 +33,8 @@ internal sealed class BlobCopier(
         if (!blobs.IsAt(to.Name, blob.Digest))
         {
             var (isThere, begun) = await MountAsync(from, to, blob.Digest, cancellationToken);
+            // Before it is there: who comes after a process that was killed looks here first.
+            state.SavePlace(target.Name, blob.Digest, to.Name);
             if (!isThere)
             {
                 await PushAsync(from, to, blob, begun, cancellationToken);
@@ -44,14 +45,13 @@ internal sealed class BlobCopier(
     }
 
     /// <summary>
-    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target
-    /// too
+    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target too
     /// </summary>
     private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
         ISourceRepository from, ITargetRepository to, Digest digest, CancellationToken cancellationToken)
     {
         RemoteUpload? begun = null;
-        if (blobs.FindPlace(digest) is { } place)
+        if ((blobs.FindPlace(digest) ?? state.FindPlace(target.Name, digest)) is { } place && place != to.Name)
         {
             (var isMounted, begun) = await MountAsync(to, digest, place, cancellationToken);
             if (isMounted)
@@ -86,6 +86,10 @@ internal sealed class BlobCopier(
         if (mounted.IsMounted)
         {
             progress.CountMounted();
+        }
+        else
+        {
+            state.RemovePlace(target.Name, digest, place);
         }
 
         return (mounted.IsMounted, mounted.Upload);

@@ -44,4 +44,15 @@ public interface ISyncState : IDisposable
     void Save(UploadState upload);
 
     void RemoveUpload(string registry, RepositoryName repository, Digest digest);
+
+    /// <summary>
+    /// In which repository of a target a blob last was, or was to be; null where that is not known. It may be there no more, or never have come.
+    /// </summary>
+    RepositoryName? FindPlace(string registry, Digest digest);
+
+    /// <summary>Keeps that in place of what was known. The places of the last fifty thousand blobs are kept.</summary>
+    void SavePlace(string registry, Digest digest, RepositoryName repository);
+
+    /// <summary>Forgets a place that was wrong, unless another is known by now.</summary>
+    void RemovePlace(string registry, Digest digest, RepositoryName repository);
 }

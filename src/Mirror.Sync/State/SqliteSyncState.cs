@@ -103,6 +103,8 @@ public sealed class SqliteSyncState : ISyncState
             session.Execute(
                 "DELETE FROM runs WHERE started_at < $1 AND id < (SELECT max(id) FROM runs AS later WHERE later.job = runs.job)",
                 (_time.GetUtcNow() - RunHistory.Kept).UtcTicks);
+            session.Execute(
+                "DELETE FROM places WHERE number <= (SELECT number FROM places ORDER BY number DESC LIMIT 1 OFFSET $1)", PlaceHistory.Most);
         });
         return begun;
     }
@@ -160,6 +162,16 @@ public sealed class SqliteSyncState : ISyncState
 
     public void RemoveUpload(string registry, RepositoryName repository, Digest digest) => _file.Write(session => session.Execute(
         "DELETE FROM uploads WHERE registry = $1 AND repository = $2 AND digest = $3", registry, $"{repository}", $"{digest}"));
+
+    public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
+        session => session.FindOne("SELECT repository FROM places WHERE registry = $1 AND digest = $2", row => row.GetString(0), registry, $"{digest}"),
+        none: null) is { } text && RepositoryName.TryParse(text, out var name) ? name : null;
+
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(session => session.Execute(
+        "INSERT OR REPLACE INTO places (registry, digest, repository) VALUES ($1, $2, $3)", registry, $"{digest}", $"{repository}"));
+
+    public void RemovePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(session => session.Execute(
+        "DELETE FROM places WHERE registry = $1 AND digest = $2 AND repository = $3", registry, $"{digest}", $"{repository}"));
 
     public void Dispose() => _file.Dispose();
 

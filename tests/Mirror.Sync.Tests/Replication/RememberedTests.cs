@@ -90,4 +90,63 @@ public sealed class RememberedTests
         Assert.Null(scene.Target.FindManifest(SyncScene.App, Tag.Parse("2")));
         Assert.Equal(PlannedAction.UpToDate, Assert.Single(report.Plan!.Tags, tag => tag.Tag == Tag.Parse("1")).Action);
     }
+
+    [Fact]
+    public async Task A_blob_that_an_earlier_run_has_sent_is_mounted()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var shared = TestImage.Create(layers: 2, layerSize: 500_000, seed: 5);
+        scene.Source.Add(SyncScene.App, shared, "1");
+        scene.Source.Add(SyncScene.Tool, shared, "1");
+        await scene.RunAsync(Job);
+        scene.Restart();
+
+        var report = await scene.RunAsync(SyncScene.JobOf("org/tool") with { Name = "other" });
+
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.All(shared.Blobs, blob => Assert.Equal(1, scene.TimesSent(blob)));
+        Assert.Equal((3, 0, 0L), (report.Run.Figures.Mounted, report.Run.Figures.Blobs, report.Run.Figures.Bytes));
+    }
+
+    [Fact]
+    public async Task A_blob_that_was_sent_before_a_run_ended_in_the_middle_is_mounted_where_the_next_one_needs_it_first()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var shared = TestImage.Create(layers: 2, layerSize: 500_000, seed: 5);
+        scene.Source.Add(SyncScene.App, shared, "1");
+        scene.Source.Add(SyncScene.Tool, shared, "1");
+        scene.Source.On(HttpMethod.Get, shared.Layers[1].Digest).Times(1).Do(Behaviour.Stall());
+        var (run, _) = scene.Runner.Start(Job, new(), "command");
+        await scene.Source.Received(HttpMethod.Get, shared.Layers[1].Digest);
+        await Poll.UntilAsync(() => scene.Target.FindBlob(SyncScene.App, shared.Layers[0].Digest) is not null, "the first layer has not arrived");
+        run.Stop();
+        await run.Completion;
+        scene.Restart();
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool") with { Name = "other" })).Missing);
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.All(shared.Blobs, blob => Assert.Equal(1, scene.TimesSent(blob)));
+    }
+
+    [Fact]
+    public async Task A_place_that_is_wrong_is_forgotten_and_costs_nothing()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var shared = TestImage.Create(layerSize: 500_000, seed: 5);
+        scene.Source.Add(SyncScene.App, shared, "1");
+        scene.Source.Add(SyncScene.Tool, shared, "1");
+        await scene.RunAsync(Job);
+        scene.Target.Remove(SyncScene.App, shared.Layer.Digest);
+        scene.Restart();
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool") with { Name = "other" })).Missing);
+
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Equal(2, scene.TimesSent(shared.Layer));
+        Assert.Equal(0, scene.Target.UploadsInProgress);
+        Assert.Equal(SyncScene.Tool, scene.State.FindPlace("target", shared.Layer.Digest));
+    }
 }
