@@ -173,7 +173,11 @@ public sealed class Planner(
                 planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
                 planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },
-            _ => planned with { Action = PlannedAction.Delete },
+            var answer => planned with
+            {
+                Action = PlannedAction.Delete,
+                Target = (answer as RemoteAnswer<ResolvedTag>.Found)?.Content.Descriptor,
+            },
         };
     }
 

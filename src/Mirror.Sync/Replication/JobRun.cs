@@ -131,7 +131,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
 
     private async Task DeleteAsync(PlannedRepository repository, PlannedTag tag, CancellationToken cancellationToken)
     {
-        if (await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
+        // What the target does not have is only forgotten.
+        if (tag.Target is not null && await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
             is { } failure and not RemoteFailure.Missing)
         {
             var why = $"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}";

@@ -21,16 +21,19 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
     public Task<RemoteAnswer<IReadOnlyList<RepositoryName>>> ListRepositoriesAsync(CancellationToken cancellationToken) =>
         _patience.AskAsync(() => registry.Listings.ListAllRepositoriesAsync(cancellationToken), cancellationToken);
 
-    public ISourceRepository GetSource(RepositoryName repository) => new Repository(registry, repository, _patience);
+    public ISourceRepository GetSource(RepositoryName repository) => new Repository(registry, repository, _patience, isTarget: false);
 
-    public ITargetRepository GetTarget(RepositoryName repository) => new Repository(registry, repository, _patience);
+    public ITargetRepository GetTarget(RepositoryName repository) => new Repository(registry, repository, _patience, isTarget: true);
 
-    private sealed class Repository(RemoteRegistry registry, RepositoryName name, Patience patience) : ISourceRepository, ITargetRepository
+    private sealed class Repository(RemoteRegistry registry, RepositoryName name, Patience patience, bool isTarget)
+        : ISourceRepository, ITargetRepository
     {
         public RepositoryName Name => name;
 
         public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken) =>
-            patience.AskAsync(() => registry.ResolveAsync(name, reference, known, RemotePatience.Retry, cancellationToken), cancellationToken);
+            patience.AskAsync(
+                () => registry.ResolveAsync(name, reference, known, RemotePatience.Retry, cancellationToken, believesMissing: isTarget),
+                cancellationToken);
 
         public Task<RemoteAnswer<Manifest>> GetManifestAsync(Digest digest, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.GetManifestAsync(name, digest, cancellationToken), cancellationToken);
