@@ -106,7 +106,7 @@ public sealed class Planner(
         var gone = scope.Tag is null
             ? await Task.WhenAll(put.Where(tag => !listed.Contains(tag.Tag)).Select(tag => PlanGoneAsync(names, tag, cancellationToken)))
             : [];
-        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null);
+        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null) { Listed = listed };
 
         PlannedRepository Failed(string why) => new(names, [], NoTags, why);
     }
@@ -136,14 +136,14 @@ public sealed class Planner(
         var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
         if (isKnown && !scope.IsFull)
         {
-            return known!.Seen == seen ? WithReferrers(planned) : planned with { Action = PlannedAction.Update };
+            return known!.Seen == seen ? WithReferrers(planned, isFull: false) : planned with { Action = PlannedAction.Update };
         }
 
         var there = target.GetTarget(names.Target);
         return await AskAsync(() => there.ResolveAsync(tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest == expected =>
-                WithReferrers(planned with { Target = found.Descriptor }),
+                WithReferrers(planned with { Target = found.Descriptor }, scope.IsFull),
             RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
             RemoteAnswer<ResolvedTag>.Failed(var failure) =>
@@ -152,9 +152,9 @@ public sealed class Planner(
         };
     }
 
-    private PlannedTag WithReferrers(PlannedTag tag) => tag with
+    private PlannedTag WithReferrers(PlannedTag tag, bool isFull) => tag with
     {
-        IsReferrersDue = job.Referrers && !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow()),
+        IsReferrersDue = job.Referrers && (isFull || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
     };
 
     /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>

@@ -71,7 +71,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                 _job,
                 ends.Source.GetSource(repository.Names.Source),
                 ends.Target.GetTarget(repository.Names.Target),
-                repository.SubjectTags,
+                repository,
                 blobCopier,
                 blobs,
                 quota);

@@ -16,7 +16,7 @@ internal sealed class RepositoryCopier(
     SyncJob job,
     ISourceRepository from,
     ITargetRepository to,
-    ILookup<Digest, Tag> subjectTags,
+    PlannedRepository plan,
     BlobCopier blobs,
     TargetBlobs places,
     QuotaReserve quota)
@@ -198,7 +198,7 @@ internal sealed class RepositoryCopier(
         var found = new List<Reference>();
         foreach (var subject in subjects)
         {
-            switch (await from.ListReferrersAsync(subject, cancellationToken))
+            switch (await from.ListReferrersAsync(subject, plan.Listed, cancellationToken))
             {
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Found(var referrers):
                     found.AddRange(referrers
@@ -210,7 +210,7 @@ internal sealed class RepositoryCopier(
                     throw new CopyFailedException($"what refers to {subject} is not known: {failure.Why}", failure);
             }
 
-            found.AddRange(subjectTags[subject].Select(tag => (Reference)tag));
+            found.AddRange(plan.SubjectTags[subject].Select(tag => (Reference)tag));
         }
 
         return found;

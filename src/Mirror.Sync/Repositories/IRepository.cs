@@ -33,6 +33,10 @@ public interface ISourceRepository : IRepository
 
     /// <summary>All manifests whose subject this is; none where nobody keeps account of that.</summary>
     Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(Digest subject, CancellationToken cancellationToken);
+
+    /// <summary>The same where all tags of the repository are known, which may spare asking for one that is not there.</summary>
+    Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(
+        Digest subject, IReadOnlySet<Tag> tags, CancellationToken cancellationToken) => ListReferrersAsync(subject, cancellationToken);
 }
 
 /// <summary>A repository to which is copied.</summary>

@@ -44,6 +44,10 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
         public Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.Listings.ListAllReferrersAsync(name, subject, cancellationToken), cancellationToken);
 
+        public Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(
+            Digest subject, IReadOnlySet<Tag> tags, CancellationToken cancellationToken) =>
+            patience.AskAsync(() => registry.Listings.ListAllReferrersAsync(name, subject, cancellationToken, tags), cancellationToken);
+
         public async Task<RemoteAnswer<Stream>> OpenBlobAsync(Digest digest, long offset, CancellationToken cancellationToken)
         {
             var transfer = registry.StartTransfer(TransferPriority.Sync);
