@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
 using Mirror.Sync.Jobs;
@@ -97,22 +98,47 @@ public sealed class Planner(
             return Failed($"which images are the newest is not known: {why}");
         }
 
-        var decisions = job.TagSelector.Select(tags, created.Times).Where(decision => scope.Tag is null || decision.Tag == scope.Tag);
-        var images = decisions.Where(decision => decision.Reason is not TagReason.BelongsTo);
+        var images = job.TagSelector.Select(tags, created.Times)
+            .Where(decision => decision.Reason is not TagReason.BelongsTo && (scope.Tag is null || decision.Tag == scope.Tag)).ToList();
+        var isFirst = put.Count == 0 && scope.Tag is null && images.Exists(decision => decision.IsSelected);
+        var there = isFirst ? await ListTargetTagsAsync(names, cancellationToken) : null;
         var planned = await Task.WhenAll(images.Select(decision => decision.IsSelected
-            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, cancellationToken)
+            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, there, scope, cancellationToken)
             : Task.FromResult(new PlannedTag(decision.Tag, PlannedAction.Filtered) { Why = TextOf(decision.Reason) })));
         var listed = tags.ToHashSet();
         var gone = scope.Tag is null
             ? await Task.WhenAll(put.Where(tag => !listed.Contains(tag.Tag)).Select(tag => PlanGoneAsync(names, tag, cancellationToken)))
             : [];
-        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null) { Listed = listed };
+        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null)
+        {
+            Listed = listed,
+            IsNew = there is { Count: 0 } && known.Count == 0,
+        };
 
         PlannedRepository Failed(string why) => new(names, [], NoTags, why);
     }
 
+    /// <summary>One request in place of one for each tag, where nothing of a repository is remembered.</summary>
+    /// <returns>What the target has; null where it does not say, and is asked for each.</returns>
+    private async Task<IReadOnlySet<Tag>?> ListTargetTagsAsync(RepositoryPair names, CancellationToken cancellationToken)
+    {
+        var repository = target.GetTarget(names.Target);
+        return await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken) switch
+        {
+            RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags) => tags.ToHashSet(),
+            RemoteAnswer<IReadOnlyList<Tag>>.Failed(RemoteFailure.Missing) => FrozenSet<Tag>.Empty,
+            _ => null,
+        };
+    }
+
     private async Task<PlannedTag> PlanAsync(
-        RepositoryPair names, Tag tag, TagState? known, TagResolver resolver, RunScope scope, CancellationToken cancellationToken)
+        RepositoryPair names,
+        Tag tag,
+        TagState? known,
+        TagResolver resolver,
+        IReadOnlySet<Tag>? listed,
+        RunScope scope,
+        CancellationToken cancellationToken)
     {
         var isKnown = known is { Seen: not null, Put: not null } && known.Terms == _terms.Of(names.Target);
         var seen = known?.Seen;
@@ -137,6 +163,11 @@ public sealed class Planner(
         if (isKnown && !scope.IsFull)
         {
             return known!.Seen == seen ? WithReferrers(planned, isFull: false) : planned with { Action = PlannedAction.Update };
+        }
+
+        if (listed?.Contains(tag) == false)
+        {
+            return planned with { Action = PlannedAction.Copy };
         }
 
         var there = target.GetTarget(names.Target);

@@ -64,6 +64,12 @@ public sealed record PlannedRepository(
 {
     /// <summary>All tags that the source has listed.</summary>
     internal IReadOnlySet<Tag> Listed { get; init; } = FrozenSet<Tag>.Empty;
+
+    /// <summary>
+    /// Whether the target says that it has no tag there and nothing is remembered of it: then it is not asked for each manifest and blob before
+    /// they are sent.
+    /// </summary>
+    internal bool IsNew { get; init; }
 }
 
 /// <summary>What a run of a job does: it executes this and nothing else.</summary>

@@ -21,8 +21,14 @@ internal sealed class BlobCopier(
     /// <summary>Smaller blobs are sent again sooner than anybody has remembered how far they came.</summary>
     private const int WorthRemembering = 1024 * 1024;
 
+    /// <param name="from">Where it is.</param>
+    /// <param name="to">Where it goes.</param>
+    /// <param name="blob">Its digest and size.</param>
+    /// <param name="isNew">Whether the repository has nothing but what is remembered: the target is not asked for the blob then.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">It is not there.</exception>
-    public async Task CopyAsync(ISourceRepository from, ITargetRepository to, Descriptor blob, CancellationToken cancellationToken)
+    public async Task CopyAsync(
+        ISourceRepository from, ITargetRepository to, Descriptor blob, bool isNew, CancellationToken cancellationToken)
     {
         if (blobs.IsAt(to.Name, blob.Digest))
         {
@@ -32,7 +38,7 @@ internal sealed class BlobCopier(
         using var turn = await blobs.EnterAsync(blob.Digest, cancellationToken);
         if (!blobs.IsAt(to.Name, blob.Digest))
         {
-            var (isThere, begun) = await MountAsync(from, to, blob.Digest, cancellationToken);
+            var (isThere, begun) = await MountAsync(from, to, blob.Digest, isNew, cancellationToken);
             // Before it is there: who comes after a process that was killed looks here first.
             state.SavePlace(target.Name, blob.Digest, to.Name);
             if (!isThere)
@@ -48,25 +54,29 @@ internal sealed class BlobCopier(
     /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target too
     /// </summary>
     private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
-        ISourceRepository from, ITargetRepository to, Digest digest, CancellationToken cancellationToken)
+        ISourceRepository from, ITargetRepository to, Digest digest, bool isNew, CancellationToken cancellationToken)
     {
         RemoteUpload? begun = null;
-        if ((blobs.FindPlace(digest) ?? state.FindPlace(target.Name, digest)) is { } place && place != to.Name)
+        var place = blobs.FindPlace(digest) ?? state.FindPlace(target.Name, digest);
+        if (place is { } other && other != to.Name)
         {
-            (var isMounted, begun) = await MountAsync(to, digest, place, cancellationToken);
+            (var isMounted, begun) = await MountAsync(to, digest, other, cancellationToken);
             if (isMounted)
             {
                 return (true, null);
             }
         }
 
-        switch (await to.HasBlobAsync(digest, cancellationToken))
+        if (!isNew || place == to.Name)
         {
-            case RemoteAnswer<bool>.Found(true):
-                return (true, null);
+            switch (await to.HasBlobAsync(digest, cancellationToken))
+            {
+                case RemoteAnswer<bool>.Found(true):
+                    return (true, null);
 
-            case RemoteAnswer<bool>.Failed(var failure):
-                throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+                case RemoteAnswer<bool>.Failed(var failure):
+                    throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+            }
         }
 
         return begun is null && source.Name == target.Name && from.Name != to.Name

@@ -93,6 +93,7 @@ internal sealed class RepositoryCopier(
         }
 
         await PutAsync(tag, manifest, original, cancellationToken);
+        _whole.TryAdd(manifest.Digest, true);
         return manifest.Digest;
     }
 
@@ -135,7 +136,7 @@ internal sealed class RepositoryCopier(
             places.Remove(to.Name, blob.Digest);
         }
 
-        return blobs.CopyAsync(from, to, blob, cancellationToken);
+        return blobs.CopyAsync(from, to, blob, isNew: plan.IsNew && isTrusting, cancellationToken);
     }
 
     /// <summary>
@@ -150,9 +151,9 @@ internal sealed class RepositoryCopier(
             return false;
         }
 
-        if (_whole.ContainsKey(manifest.Digest))
+        if (plan.IsNew || _whole.ContainsKey(manifest.Digest))
         {
-            return true;
+            return _whole.ContainsKey(manifest.Digest);
         }
 
         switch (await to.ResolveAsync(manifest.Digest, known: null, cancellationToken))

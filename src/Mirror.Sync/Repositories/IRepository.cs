@@ -42,6 +42,13 @@ public interface ISourceRepository : IRepository
 /// <summary>A repository to which is copied.</summary>
 public interface ITargetRepository : IRepository
 {
+    /// <summary>
+    /// All tags, none or Missing where nothing has been put there yet, or a failure: never a part of them. Refused where it costs nothing to ask for
+    /// each.
+    /// </summary>
+    Task<RemoteAnswer<IReadOnlyList<Tag>>> ListTagsAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<RemoteAnswer<IReadOnlyList<Tag>>>(new RemoteFailure.Refused(RefusalReason.Unsupported, $"{Name} is asked for each tag"));
+
     /// <summary>Whether a blob is there. Only that it is said to be there or not is an answer.</summary>
     Task<RemoteAnswer<bool>> HasBlobAsync(Digest digest, CancellationToken cancellationToken);
 

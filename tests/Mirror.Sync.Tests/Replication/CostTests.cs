@@ -8,6 +8,8 @@ namespace Mirror.Sync.Tests.Replication;
 /// <summary>What runs cost the registries, request by request.</summary>
 public sealed class CostTests
 {
+    private static readonly string[] Kinds = ["list", "manifests", "referrers", "uploads", "blobs"];
+
     private static SyncJob Job { get; } = SyncScene.JobOf("org/app");
 
     [Fact]
@@ -47,10 +49,72 @@ public sealed class CostTests
     }
 
     [Fact]
-    public async Task A_source_without_referrers_API_is_asked_once_and_then_for_what_its_tags_say_that_there_is()
+    public async Task The_first_copy_of_an_image_of_one_layer_costs_five_requests_at_either_side_beside_the_listings()
     {
         await using var scene = await SyncScene.StartAsync();
-        scene.Source.Pushing = new PushOptions { KeepsReferrers = false };
+        var images = Enumerable.Range(0, 3).Select(number => TestImage.Create(layerSize: 1000, seed: number)).ToList();
+        images.ForEach(image => scene.Source.Add(SyncScene.App, image, $"v{images.IndexOf(image)}"));
+
+        Assert.Equal(3, (await scene.RunAsync(Job)).Run.Figures.Copied);
+
+        Assert.Equal(
+            ["1 GET list", "3 GET manifests", "3 GET referrers", "3 HEAD manifests", "6 GET blobs"], Summary(scene.Source));
+        Assert.Equal(["1 GET list", "3 PUT manifests", "6 POST uploads", "6 PUT uploads"], Summary(scene.Target));
+    }
+
+    [Fact]
+    public async Task Tags_with_one_image_are_put_without_asking_again_what_it_is_made_of()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(layerSize: 1000, seed: 1), "1", "1.2", "1.2.3");
+
+        Assert.Equal(3, (await scene.RunAsync(Job with { Parallel = 1 })).Run.Figures.Copied);
+
+        Assert.Equal(["1 GET list", "2 POST uploads", "2 PUT uploads", "3 PUT manifests"], Summary(scene.Target));
+    }
+
+    [Fact]
+    public async Task What_a_run_that_ended_in_the_middle_has_put_into_a_new_repository_is_not_sent_again()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var image = TestImage.Create(layers: 2, layerSize: 500_000, seed: 5);
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.On(HttpMethod.Get, image.Layers[1].Digest).Times(1).Do(Behaviour.Stall());
+        var (run, _) = scene.Runner.Start(Job, new(), "command");
+        await scene.Source.Received(HttpMethod.Get, image.Layers[1].Digest);
+        await Poll.UntilAsync(() => scene.Target.FindBlob(SyncScene.App, image.Layers[0].Digest) is not null, "the first layer has not arrived");
+        run.Stop();
+        await run.Completion;
+        scene.Restart();
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        Assert.Equal(1, scene.TimesSent(image.Layers[0]));
+    }
+
+    [Fact]
+    public async Task A_target_that_does_not_list_its_tags_is_asked_for_each()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        scene.Target.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        scene.Target.On(request => request.Path.EndsWith("/tags/list", StringComparison.Ordinal)).Do(Behaviour.Status(403));
+
+        var report = await scene.RunAsync(Job);
+
+        Assert.Equal((RunOutcome.Done, 1), (report.Run.Outcome, report.Run.Figures.UpToDate));
+        Assert.Equal(["HEAD"], Methods(scene.Target, "/manifests/1"));
+    }
+
+    [Theory]
+    [InlineData("""{"errors":[{"code":"UNSUPPORTED","message":"there is no such endpoint"}]}""")]
+    [InlineData("404 page not found\n")]
+    public async Task A_source_without_referrers_API_is_asked_once_and_then_for_what_its_tags_say_that_there_is(string answer)
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.On(request => request.Path.Contains("/referrers/", StringComparison.Ordinal))
+            .Do(Behaviour.Status(404, answer, ("Docker-Distribution-API-Version", "registry/2.0")));
         var index = TestIndex.Create(seed: 1);
         var signed = index.Images[1];
         var signature = TestImage.Create(layerSize: 100, seed: 21, subject: signed.Manifest.Descriptor with { Platform = null });
@@ -68,7 +132,7 @@ public sealed class CostTests
             [$"/v2/org/app/manifests/sha256-{signed.Digest.Hex}"],
             scene.Source.Requests.Select(request => request.Path).Where(path => path.Contains("/manifests/sha256-", StringComparison.Ordinal)));
 
-        scene.Source.Pushing = new PushOptions();
+        scene.Source.Behave();
         var second = TestImage.Create(layerSize: 100, seed: 22, subject: signed.Manifest.Descriptor with { Platform = null });
         scene.Source.Add(SyncScene.App, second);
         scene.Time.Advance(TimeSpan.FromDays(1));
@@ -129,6 +193,12 @@ public sealed class CostTests
 
     private static int CountReferrers(FakeRegistry registry) =>
         registry.Requests.Count(request => request.Path.Contains("/referrers/", StringComparison.Ordinal));
+
+    /// <summary>How many requests of which kind a registry has had: what is asked for is the last part of the path that is no name.</summary>
+    private static IEnumerable<string> Summary(FakeRegistry registry) => registry.Requests
+        .GroupBy(request => $"{request.Method} {Kinds.First(kind => request.Path.Contains($"/{kind}", StringComparison.Ordinal))}")
+        .Select(group => $"{group.Count()} {group.Key}")
+        .Order(StringComparer.Ordinal);
 
     private static IEnumerable<string> Methods(FakeRegistry registry, string end) =>
         registry.Requests.Where(request => request.Path.EndsWith(end, StringComparison.Ordinal)).Select(request => request.Method.Method);
