@@ -17,7 +17,9 @@ internal sealed class LiteDbStateFile : IDisposable
 
     private const int Version = 1;
 
-    /// <summary>After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.</summary>
+    /// <summary>
+    /// After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.
+    /// </summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();

@@ -33,7 +33,8 @@ public sealed class LiteDbSyncState : ISyncState
     /// <param name="path">The database. Nobody else may have it open.</param>
     /// <param name="time">The clock.</param>
     /// <param name="warn">Is told what people should know.</param>
-    public static LiteDbSyncState Open(string path, TimeProvider time, Action<string> warn) => new(LiteDbStateFile.Open(path, time, warn), time);
+    public static LiteDbSyncState Open(string path, TimeProvider time, Action<string> warn) =>
+        new(LiteDbStateFile.Open(path, time, warn), time);
 
     public TagState? FindTag(string job, RepositoryName repository, Tag tag) => _file.ReadTags(
         database => IfReadable(Tags(database).FindById(Key(job, repository, tag)), ReadTag), none: null);
@@ -78,7 +79,8 @@ public sealed class LiteDbSyncState : ISyncState
         ["why"] = StateText.Clean(tag.Why, StateText.TagWhy),
     }));
 
-    public void RemoveTag(string job, RepositoryName repository, Tag tag) => _file.Write(database => Tags(database).Delete(Key(job, repository, tag)));
+    public void RemoveTag(string job, RepositoryName repository, Tag tag) =>
+        _file.Write(database => Tags(database).Delete(Key(job, repository, tag)));
 
     public SyncRun Begin(SyncRun run)
     {
@@ -123,7 +125,8 @@ public sealed class LiteDbSyncState : ISyncState
             registry,
             repository,
             digest,
-            new RemoteUpload(row["location"].AsString, row["offset"].AsInt64, row["chunkMinLength"].IsNull ? null : row["chunkMinLength"].AsInt64),
+            new RemoteUpload(
+                row["location"].AsString, row["offset"].AsInt64, row["chunkMinLength"].IsNull ? null : row["chunkMinLength"].AsInt64),
             GetTime(row["savedAt"]))),
         none: null);
 
@@ -152,12 +155,13 @@ public sealed class LiteDbSyncState : ISyncState
         database => Places(database).FindById(Key(registry, digest))?["repository"].AsString, none: null) is { } text
         && RepositoryName.TryParse(text, out var name) ? name : null;
 
-    public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(database => Places(database).Upsert(new BsonDocument
-    {
-        ["_id"] = Key(registry, digest),
-        ["number"] = Interlocked.Increment(ref _lastPlace),
-        ["repository"] = $"{repository}",
-    }));
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(
+        database => Places(database).Upsert(new BsonDocument
+        {
+            ["_id"] = Key(registry, digest),
+            ["number"] = Interlocked.Increment(ref _lastPlace),
+            ["repository"] = $"{repository}",
+        }));
 
     public void RemovePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(database =>
     {
@@ -279,7 +283,8 @@ public sealed class LiteDbSyncState : ISyncState
         {
             return row is null ? null : read(row);
         }
-        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or InvalidCastException or IndexOutOfRangeException)
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException
+            or InvalidCastException or IndexOutOfRangeException)
         {
             return null;
         }

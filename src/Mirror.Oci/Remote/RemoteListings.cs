@@ -4,8 +4,8 @@ using System.Net;
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// What a registry says that there is: page by page, or whole. A whole list is complete or a failure: whoever compares it with another must not
-/// take what was left out for what has been deleted.
+/// What a registry says that there is: page by page, or whole. A whole list is complete or a failure: whoever compares it with another must
+/// not take what was left out for what has been deleted.
 /// </summary>
 public sealed class RemoteListings
 {
@@ -25,8 +25,8 @@ public sealed class RemoteListings
     private readonly RemoteRegistry _registry;
 
     /// <summary>
-    /// Repositories whose registry has said that it has no referrers API, and until when that is believed. Of each by itself: behind one address
-    /// there may be several registries. There are no more of them than repositories that are replicated.
+    /// Repositories whose registry has said that it has no referrers API, and until when that is believed. Of each by itself: behind one
+    /// address there may be several registries. There are no more of them than repositories that are replicated.
     /// </summary>
     private readonly ConcurrentDictionary<RepositoryName, DateTimeOffset> _withoutReferrers = [];
 
@@ -56,8 +56,8 @@ public sealed class RemoteListings
         await ListAllAsync((page, last) => ListTagsAsync(repository, page, PageLength, last, cancellationToken));
 
     /// <summary>
-    /// A page of the names of a registry's repositories (Docker's v2 API, "Listing Repositories"). Not every registry has such a list, and not
-    /// everybody may see it; where there is none, the refusal is Unsupported. Names that are none are left out: they can not be pulled.
+    /// A page of the names of a registry's repositories (Docker's v2 API, "Listing Repositories"). Not every registry has such a list, and
+    /// not everybody may see it; where there is none, the refusal is Unsupported. Names that are none are left out: they can not be pulled.
     /// </summary>
     public async Task<RemoteAnswer<RemotePage<RepositoryName>>> ListRepositoriesAsync(
         PageLink? page, int? n, string? last, CancellationToken cancellationToken)
@@ -82,7 +82,8 @@ public sealed class RemoteListings
         GetPageAsync(_connection.Pull(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
 
     /// <summary>
-    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one (<see cref="ReferrersTag"/>).
+    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one
+    /// (<see cref="ReferrersTag"/>).
     /// </summary>
     /// <param name="repository">Where the manifest is.</param>
     /// <param name="subject">The manifest.</param>
@@ -122,7 +123,7 @@ public sealed class RemoteListings
                     link = page.Next;
                     break;
 
-                // A page that is not the registry's own may be there for a moment: only the tag's own answer tells that nothing refers to it.
+                // A page that is not the registry's own may be there for a moment: only what is said of the tag is proof of none.
                 case RemoteAnswer<RemotePage<Descriptor>>.Failed(RemoteFailure.Unavailable { Reason: UnavailableReason.NotFoundPage })
                     when link is null:
                     return await ListByTagAsync(repository, subject, tags: null, cancellationToken);
@@ -169,7 +170,8 @@ public sealed class RemoteListings
     }
 
     /// <summary>
-    /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes behind.
+    /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes
+    /// behind that.
     /// </summary>
     private async Task<RemoteAnswer<IReadOnlyList<T>>> ListAllAsync<T>(Func<PageLink?, string?, Task<RemoteAnswer<RemotePage<T>>>> get)
         where T : notnull

@@ -6,8 +6,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Planning;
 
 /// <summary>
-/// From where to where and how much of it a job copies, as a text that is kept with each tag. What was put on other terms is asked for again: a
-/// job may come to mean another registry, another path or more platforms, and what it remembers is not about these.
+/// From where to where and how much of it a job copies, as a text that is kept with each tag. What was put on other terms is asked for
+/// again: a job may come to mean another registry, another path or more platforms, and what it remembers is not about these.
 /// </summary>
 internal sealed class CopyTerms(SyncJob job, IRegistry source, IRegistry target)
 {

@@ -9,8 +9,7 @@ namespace Mirror.Sync.Planning;
 
 /// <summary>
 /// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and
-/// what they
-/// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full.
+/// what they point to, immutable ones excepted, and the target only for what is not remembered, or for everything in a full plan.
 /// </summary>
 public sealed class Planner(
     SyncJob job,

@@ -66,8 +66,8 @@ public sealed record PlannedRepository(
     internal IReadOnlySet<Tag> Listed { get; init; } = FrozenSet<Tag>.Empty;
 
     /// <summary>
-    /// Whether the target says that it has no tag there and nothing is remembered of it: then it is not asked for each manifest and blob before
-    /// they are sent.
+    /// Whether the target says that it has no tag there and nothing is remembered of it: then it is not asked for each manifest and blob
+    /// before they are sent.
     /// </summary>
     internal bool IsNew { get; init; }
 }
@@ -92,9 +92,10 @@ public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IRe
 public sealed record RunScope
 {
     /// <summary>
-    /// Whether source and target are asked for everything, whatever is remembered: each tag that the job selects, immutable ones excepted at the
-    /// source; at the target each image of an index; and what refers to all of these. An image whose manifest the target has is taken to have its
-    /// blobs, without asking for each: a registry takes no manifest without them. Where it says later that it lacks one, it is asked for all.
+    /// Whether source and target are asked for everything, whatever is remembered: each tag that the job selects, immutable ones excepted
+    /// at the source; at the target each image of an index; and what refers to all of these. An image whose manifest the target has is
+    /// taken to have its blobs, without asking for each: a registry takes no manifest without them. Where it says later that it lacks one,
+    /// it is asked for all.
     /// </summary>
     public bool IsFull { get; init; }
 

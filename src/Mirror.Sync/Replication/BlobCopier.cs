@@ -6,8 +6,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have, from this run or an earlier
-/// one, is mounted, and what is sent goes on where an earlier upload of it has ended.
+/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have, from this run or an
+/// earlier one, is mounted, and what is sent goes on where an earlier upload of it has ended.
 /// </summary>
 internal sealed class BlobCopier(
     ISourceRegistry source,
@@ -24,7 +24,9 @@ internal sealed class BlobCopier(
     /// <param name="from">Where it is.</param>
     /// <param name="to">Where it goes.</param>
     /// <param name="blob">Its digest and size.</param>
-    /// <param name="isNew">Whether the repository has nothing but what is remembered: the target is not asked for the blob then.</param>
+    /// <param name="isNew">
+    /// Whether the repository has nothing but what is remembered: the target is not asked for another blob then.
+    /// </param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">It is not there.</exception>
     public async Task CopyAsync(
@@ -51,7 +53,8 @@ internal sealed class BlobCopier(
     }
 
     /// <summary>
-    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target too
+    /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target
+    /// as well
     /// </summary>
     private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
         ISourceRepository from, ITargetRepository to, Digest digest, bool isNew, CancellationToken cancellationToken)
@@ -67,7 +70,7 @@ internal sealed class BlobCopier(
             }
         }
 
-        if (!isNew || place == to.Name)
+        if (!isNew || place is not null)
         {
             switch (await to.HasBlobAsync(digest, cancellationToken))
             {

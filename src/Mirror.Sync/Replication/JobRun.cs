@@ -112,7 +112,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
 
                     if (tag.IsReferrersDue)
                     {
-                        await copier.CopyReferrersAsync(there, cancellationToken);
+                        await copier.CopyReferrersAsync(there, tag.Target, cancellationToken);
                     }
 
                     Interlocked.Increment(ref _upToDate);
@@ -153,7 +153,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         }
         else
         {
-            var known = tag.Known ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, null, 0, null);
+            var known = tag.Known
+                ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, null, 0, null);
             // Seen stays what Put was made from, so that the next run finds that they do not belong to what the tag points to now.
             state.Save(known with { Failures = known.Failures + 1, Why = failure.Message });
         }

@@ -9,8 +9,7 @@ namespace Mirror.Sync.Replication;
 
 /// <summary>
 /// Copies tags from one repository to another: blobs, then children, then the manifest, then what refers to it, then the tag, so that
-/// whoever sees
-/// a tag can pull it whole. A manifest's bytes are never changed, except those of an index that the job wants to be smaller.
+/// whoever sees a tag can pull it whole. A manifest's bytes are never changed, except those of an index that the job wants to be smaller.
 /// </summary>
 internal sealed class RepositoryCopier(
     SyncJob job,
@@ -59,15 +58,27 @@ internal sealed class RepositoryCopier(
 
     /// <summary>What has come to refer to an image that has not changed.</summary>
     /// <param name="digest">The image at the target.</param>
+    /// <param name="there">What the target has said of it, if it was asked.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
-    public async Task CopyReferrersAsync(Digest digest, CancellationToken cancellationToken)
+    public async Task CopyReferrersAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
     {
-        var manifest = await GetFromTargetAsync(digest, cancellationToken);
-        foreach (var referrer in await FindReferrersAsync(SubjectsOf(manifest, manifest), cancellationToken))
+        foreach (var referrer in await FindReferrersAsync(await FindSubjectsAsync(digest, there, cancellationToken), cancellationToken))
         {
             await CopyAsync(referrer, 1, [digest], isTrusting: true, cancellationToken);
         }
+    }
+
+    /// <summary>Only an index has parts that others may be about.</summary>
+    private async Task<IEnumerable<Digest>> FindSubjectsAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
+    {
+        if (there is not null && MediaTypes.IsImage(there.MediaType))
+        {
+            return [digest];
+        }
+
+        var manifest = await GetFromTargetAsync(digest, cancellationToken);
+        return SubjectsOf(manifest, manifest);
     }
 
     /// <summary>What the target has costs nothing of the source's quota.</summary>
@@ -141,8 +152,7 @@ internal sealed class RepositoryCopier(
 
     /// <summary>
     /// A registry that has an image's manifest has had its blobs, or would not have taken it. An index says less: it may have been taken
-    /// without
-    /// some of its children.
+    /// without some of its children.
     /// </summary>
     private async Task<bool> IsWholeAsync(Descriptor manifest, bool isTrusting, CancellationToken cancellationToken)
     {

@@ -76,13 +76,15 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
             return registry.Uploads.PushAsync(name, blob, open, transfer, begun, reached, cancellationToken);
         }
 
-        public Task<RemoteAnswer<Descriptor>> PutManifestAsync(Reference reference, Manifest manifest, CancellationToken cancellationToken) =>
+        public Task<RemoteAnswer<Descriptor>> PutManifestAsync(
+            Reference reference, Manifest manifest, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.Manifests.PutAsync(name, reference, manifest, cancellationToken), cancellationToken);
 
         public async Task<RemoteFailure?> DeleteTagAsync(Tag tag, CancellationToken cancellationToken)
         {
             var answer = await patience.AskAsync(
-                async () => await registry.Manifests.DeleteAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
+                async () =>
+                    await registry.Manifests.DeleteAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
                 cancellationToken);
             return (answer as RemoteAnswer<Tag>.Failed)?.Failure;
         }

@@ -3,9 +3,9 @@ using Mirror.Oci;
 namespace Mirror.Sync.State;
 
 /// <summary>
-/// What the replicator remembers between runs. All of it can be lost: the next run then asks source and target for everything, and copies nothing that is
-/// there. So a write need not be on the disk when it returns, but what is there after a crash is what was written at some moment. Safe for use by many
-/// threads.
+/// What the replicator remembers between runs. All of it can be lost: the next run then asks source and target for everything, and copies
+/// nothing that is there. So a write need not be on the disk when it returns, but what is there after a crash is what was written at some
+/// moment. Safe for use by many threads.
 /// </summary>
 public interface ISyncState : IDisposable
 {
@@ -46,7 +46,7 @@ public interface ISyncState : IDisposable
     void RemoveUpload(string registry, RepositoryName repository, Digest digest);
 
     /// <summary>
-    /// In which repository of a target a blob last was, or was to be; null where that is not known. It may be there no more, or never have come.
+    /// In which repository of a target a blob last was, or was to be; null where that is not known. It may be there no longer, or not yet.
     /// </summary>
     RepositoryName? FindPlace(string registry, Digest digest);
 

@@ -18,7 +18,8 @@ public sealed class SqliteSyncState : ISyncState
     private const string TagColumns = "repository, tag, seen, seen_at, etag, put, put_at, terms, referrers_at, failures, why";
 
     private const string RunColumns =
-        "id, job, cause, started_at, ended_at, outcome, copied, up_to_date, deleted, failed, blobs, bytes, mounted, source_requests, target_requests, why";
+        "id, job, cause, started_at, ended_at, outcome, "
+        + "copied, up_to_date, deleted, failed, blobs, bytes, mounted, source_requests, target_requests, why";
 
     private readonly SqliteStateFile _file;
     private readonly TimeProvider _time;
@@ -30,7 +31,10 @@ public sealed class SqliteSyncState : ISyncState
         _time = time;
         _lastRun = _file.Read(session => session.FindOne("SELECT coalesce(max(id), 0) FROM runs", row => row.GetInt64(0)), none: 0);
         _file.Write(session => session.Execute(
-            "UPDATE runs SET outcome = $1, ended_at = $2, why = CASE WHEN why IS NULL THEN $3 ELSE $3 || char(10) || why END WHERE outcome = $4",
+            """
+            UPDATE runs SET outcome = $1, ended_at = $2, why = CASE WHEN why IS NULL THEN $3 ELSE $3 || char(10) || why END
+            WHERE outcome = $4
+            """,
             nameof(RunOutcome.Stopped), time.GetUtcNow().UtcTicks, RunHistory.Interrupted, nameof(RunOutcome.Running)));
     }
 
@@ -114,7 +118,8 @@ public sealed class SqliteSyncState : ISyncState
     public IReadOnlyList<SyncRun> ListRuns(string? job, int count) => _file.Read(
         session => (job is null
             ? session.List($"SELECT {RunColumns} FROM runs ORDER BY id DESC LIMIT $1", IfReadable(ReadRun), Math.Max(count, 0))
-            : session.List($"SELECT {RunColumns} FROM runs WHERE job = $1 ORDER BY id DESC LIMIT $2", IfReadable(ReadRun), job, Math.Max(count, 0)))
+            : session.List(
+                $"SELECT {RunColumns} FROM runs WHERE job = $1 ORDER BY id DESC LIMIT $2", IfReadable(ReadRun), job, Math.Max(count, 0)))
             .OfType<SyncRun>().ToList(),
         none: []);
 
@@ -164,7 +169,8 @@ public sealed class SqliteSyncState : ISyncState
         "DELETE FROM uploads WHERE registry = $1 AND repository = $2 AND digest = $3", registry, $"{repository}", $"{digest}"));
 
     public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
-        session => session.FindOne("SELECT repository FROM places WHERE registry = $1 AND digest = $2", row => row.GetString(0), registry, $"{digest}"),
+        session => session.FindOne(
+            "SELECT repository FROM places WHERE registry = $1 AND digest = $2", row => row.GetString(0), registry, $"{digest}"),
         none: null) is { } text && RepositoryName.TryParse(text, out var name) ? name : null;
 
     public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(session => session.Execute(
@@ -229,7 +235,8 @@ public sealed class SqliteSyncState : ISyncState
 
     private static string? FindText(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 
-    private static Digest? FindDigest(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : Digest.Parse(row.GetString(column));
+    private static Digest? FindDigest(SqliteDataReader row, int column) =>
+        row.IsDBNull(column) ? null : Digest.Parse(row.GetString(column));
 
     private static DateTimeOffset GetTime(SqliteDataReader row, int column) => new(row.GetInt64(column), TimeSpan.Zero);
 

@@ -73,7 +73,14 @@ public sealed record RunFigures(
 /// <param name="Figures">What it has done.</param>
 /// <param name="Why">What was not done and why, for people; null where all was.</param>
 public sealed record SyncRun(
-    long Id, string Job, string Cause, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, RunOutcome Outcome, RunFigures Figures, string? Why);
+    long Id,
+    string Job,
+    string Cause,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndedAt,
+    RunOutcome Outcome,
+    RunFigures Figures,
+    string? Why);
 
 /// <summary>An upload to a target that goes on where it stood, also after a restart.</summary>
 /// <param name="Registry">The target, as the configuration calls it.</param>

@@ -82,7 +82,8 @@ public sealed class CostTests
         scene.Source.On(HttpMethod.Get, image.Layers[1].Digest).Times(1).Do(Behaviour.Stall());
         var (run, _) = scene.Runner.Start(Job, new(), "command");
         await scene.Source.Received(HttpMethod.Get, image.Layers[1].Digest);
-        await Poll.UntilAsync(() => scene.Target.FindBlob(SyncScene.App, image.Layers[0].Digest) is not null, "the first layer has not arrived");
+        await Poll.UntilAsync(
+            () => scene.Target.FindBlob(SyncScene.App, image.Layers[0].Digest) is not null, "the first layer has not arrived");
         run.Stop();
         await run.Completion;
         scene.Restart();
@@ -130,7 +131,8 @@ public sealed class CostTests
         Assert.Equal(1, CountReferrers(scene.Source));
         Assert.Equal(
             [$"/v2/org/app/manifests/sha256-{signed.Digest.Hex}"],
-            scene.Source.Requests.Select(request => request.Path).Where(path => path.Contains("/manifests/sha256-", StringComparison.Ordinal)));
+            scene.Source.Requests.Select(request => request.Path)
+                .Where(path => path.Contains("/manifests/sha256-", StringComparison.Ordinal)));
 
         scene.Source.Behave();
         var second = TestImage.Create(layerSize: 100, seed: 22, subject: signed.Manifest.Descriptor with { Platform = null });
@@ -152,7 +154,8 @@ public sealed class CostTests
         scene.Source.Add(SyncScene.App, first, "1");
         scene.Source.Add(SyncScene.App, second, "2");
         scene.Source.Add(SyncScene.App, signature);
-        scene.Source.On(request => request.Path.EndsWith($"/referrers/{first.Digest}", StringComparison.Ordinal)).Do(Behaviour.Status(status, body));
+        scene.Source.On(request => request.Path.EndsWith($"/referrers/{first.Digest}", StringComparison.Ordinal))
+            .Do(Behaviour.Status(status, body));
 
         Assert.Empty((await scene.RunAsync(Job with { Parallel = 1 })).Missing);
 
@@ -194,7 +197,7 @@ public sealed class CostTests
     private static int CountReferrers(FakeRegistry registry) =>
         registry.Requests.Count(request => request.Path.Contains("/referrers/", StringComparison.Ordinal));
 
-    /// <summary>How many requests of which kind a registry has had: what is asked for is the last part of the path that is no name.</summary>
+    /// <summary>How many requests of which kind a registry has had.</summary>
     private static IEnumerable<string> Summary(FakeRegistry registry) => registry.Requests
         .GroupBy(request => $"{request.Method} {Kinds.First(kind => request.Path.Contains($"/{kind}", StringComparison.Ordinal))}")
         .Select(group => $"{group.Count()} {group.Key}")

@@ -54,7 +54,8 @@ internal sealed class MemoryState : ISyncState
     public RepositoryName? FindPlace(string registry, Digest digest) =>
         Locked(() => _places.TryGetValue((registry, digest), out var place) ? place : (RepositoryName?)null);
 
-    public void SavePlace(string registry, Digest digest, RepositoryName repository) => Locked(() => _places[(registry, digest)] = repository);
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) =>
+        Locked(() => _places[(registry, digest)] = repository);
 
     public void RemovePlace(string registry, Digest digest, RepositoryName repository) =>
         Locked(() => FindPlace(registry, digest) == repository && _places.Remove((registry, digest)));

@@ -118,7 +118,8 @@ public sealed class RememberedTests
         scene.Source.On(HttpMethod.Get, shared.Layers[1].Digest).Times(1).Do(Behaviour.Stall());
         var (run, _) = scene.Runner.Start(Job, new(), "command");
         await scene.Source.Received(HttpMethod.Get, shared.Layers[1].Digest);
-        await Poll.UntilAsync(() => scene.Target.FindBlob(SyncScene.App, shared.Layers[0].Digest) is not null, "the first layer has not arrived");
+        await Poll.UntilAsync(
+            () => scene.Target.FindBlob(SyncScene.App, shared.Layers[0].Digest) is not null, "the first layer has not arrived");
         run.Stop();
         await run.Completion;
         scene.Restart();
