@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
 using Mirror.Sync.Jobs;
@@ -30,11 +31,17 @@ internal sealed class RepositoryCopier(
     /// <summary>Manifests that are whole at the target.</summary>
     private readonly ConcurrentDictionary<Digest, bool> _whole = [];
 
+    private readonly FrozenDictionary<Digest, SharedManifest> _shared = plan.Tags
+        .Where(tag => tag is { Action: PlannedAction.Copy or PlannedAction.Update, Manifest: null })
+        .GroupBy(tag => tag.Source!.Value)
+        .Where(tags => tags.Skip(1).Any())
+        .ToFrozenDictionary(tags => tags.Key, tags => new SharedManifest(tags.Count()));
+
     /// <returns>What the target has under the tag now.</returns>
     /// <exception cref="CopyFailedException">The tag is as it was.</exception>
     public async Task<Digest> CopyAsync(PlannedTag tag, CancellationToken cancellationToken)
     {
-        var original = tag.Manifest ?? await GetAsync(tag.Source!.Value, cancellationToken);
+        var original = tag.Manifest ?? await GetOnceAsync(tag.Source!.Value, cancellationToken);
         try
         {
             return await CopyAsync(tag.Tag, original, isTrusting: true, cancellationToken);
@@ -260,6 +267,11 @@ internal sealed class RepositoryCopier(
             RemoteAnswer<ResolvedTag>.Found(var found) => found.Descriptor.Digest,
             var answer => throw new CopyFailedException($"{reference} is not known: {WhyOf(answer)}"),
         };
+
+    private Task<Manifest> GetOnceAsync(Digest digest, CancellationToken cancellationToken) =>
+        _shared.TryGetValue(digest, out var shared)
+            ? shared.GetAsync(() => GetAsync(digest, cancellationToken))
+            : GetAsync(digest, cancellationToken);
 
     private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken)
     {

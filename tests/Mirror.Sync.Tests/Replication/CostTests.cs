@@ -63,13 +63,14 @@ public sealed class CostTests
     }
 
     [Fact]
-    public async Task Tags_with_one_image_are_put_without_asking_again_what_it_is_made_of()
+    public async Task An_image_of_several_tags_is_fetched_once_and_put_without_asking_again_what_it_is_made_of()
     {
         await using var scene = await SyncScene.StartAsync();
         scene.Source.Add(SyncScene.App, TestImage.Create(layerSize: 1000, seed: 1), "1", "1.2", "1.2.3");
 
         Assert.Equal(3, (await scene.RunAsync(Job with { Parallel = 1 })).Run.Figures.Copied);
 
+        Assert.Equal(1, scene.Source.Count(HttpMethod.Get, scene.Source.FindManifest(SyncScene.App, Tag.Parse("1"))!.Digest));
         Assert.Equal(["1 GET list", "2 POST uploads", "2 PUT uploads", "3 PUT manifests"], Summary(scene.Target));
     }
 
