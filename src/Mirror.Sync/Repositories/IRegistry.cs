@@ -9,6 +9,9 @@ public interface IRegistry
     /// <summary>As the configuration calls it.</summary>
     string Name { get; }
 
+    /// <summary>Where it is. Another place under the same name is another registry.</summary>
+    string Address => Name;
+
     /// <summary>How many blobs may be on their way from or to it at once.</summary>
     int Transfers { get; }
 }

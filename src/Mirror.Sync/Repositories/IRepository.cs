@@ -5,8 +5,7 @@ namespace Mirror.Sync.Repositories;
 
 /// <summary>
 /// A repository, wherever it is: in a remote registry, or in this mirror. Whatever the other side does, every method answers in terms that
-/// do
-/// not depend on where it is; only the caller's own cancellation is thrown.
+/// do not depend on where it is; only the caller's own cancellation is thrown.
 /// </summary>
 public interface IRepository
 {
@@ -33,11 +32,23 @@ public interface ISourceRepository : IRepository
 
     /// <summary>All manifests whose subject this is; none where nobody keeps account of that.</summary>
     Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(Digest subject, CancellationToken cancellationToken);
+
+    /// <summary>The same where all tags of the repository are known, which may spare asking for one that is not there.</summary>
+    Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(
+        Digest subject, IReadOnlySet<Tag> tags, CancellationToken cancellationToken) => ListReferrersAsync(subject, cancellationToken);
 }
 
 /// <summary>A repository to which is copied.</summary>
 public interface ITargetRepository : IRepository
 {
+    /// <summary>
+    /// All tags, none or Missing where nothing has been put there yet, or a failure: never a part of them. Refused where it costs nothing
+    /// to ask for each.
+    /// </summary>
+    Task<RemoteAnswer<IReadOnlyList<Tag>>> ListTagsAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<RemoteAnswer<IReadOnlyList<Tag>>>(
+            new RemoteFailure.Refused(RefusalReason.Unsupported, $"{Name} is asked for each tag"));
+
     /// <summary>Whether a blob is there. Only that it is said to be there or not is an answer.</summary>
     Task<RemoteAnswer<bool>> HasBlobAsync(Digest digest, CancellationToken cancellationToken);
 
