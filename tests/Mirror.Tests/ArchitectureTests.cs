@@ -16,7 +16,7 @@ public sealed partial class ArchitectureTests
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Adoption"] = ["Local", "Storage"],
-        ["Replication"] = ["Configuration", "Storage", "Sync.LiteDb", "Sync.State"],
+        ["Replication"] = ["Caching", "Configuration", "Local", "Oci.Remote", "Storage", "Sync.LiteDb", "Sync.Repositories", "Sync.State"],
         ["Administration"] = ["Access", "Adoption", "Caching", "Local", "Oci.Remote", "Registry", "Storage"],
         ["Listening"] = ["Configuration", "Configuration.Reading"],
         ["Upkeep"] = ["Local", "Storage"],
