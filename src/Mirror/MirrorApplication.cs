@@ -10,6 +10,7 @@ using Mirror.Local;
 using Mirror.Observability;
 using Mirror.Oci.Remote;
 using Mirror.Registry;
+using Mirror.Replication;
 using Mirror.Storage;
 using Mirror.Upkeep;
 
@@ -22,6 +23,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private const string Service = "mirror";
 
     private readonly MirrorMetrics _metrics = new();
+    private readonly List<RemoteRegistry> _remotes;
     private readonly PullThrough _cache;
     private readonly Uploads _uploads;
     private readonly StagedSweep _sweep;
@@ -29,6 +31,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private readonly TokenEndpoint _tokens;
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
+    private readonly EventsEndpoint _events;
     private readonly HealthEndpoint _health;
 
     /// <param name="configuration">What holds.</param>
@@ -41,10 +44,16 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var trouble = new StoreTrouble(_metrics, time, loggers.CreateLogger<StoreTrouble>());
         store.Metadata.Damage.Tell(trouble.Damaged);
         var loops = new Loops();
-        var pulledThrough = configuration.Registries.Where(registry => registry.PullThrough).ToList();
-        _cache = new PullThrough(
-            pulledThrough.Select(registry => OptionsOf(registry, loops.Signature)), store, trouble, _metrics, time, loggers);
-        var doors = new Doors([.. _cache.Upstreams.Zip(pulledThrough, DoorOf)], configuration.OwnNames, store.Metadata.Local.HasManifests);
+        // One client for each, whoever asks: what it may be asked at once, how fast and until when it is to be left alone is known there.
+        var registries = configuration.Registries.Select(registry => (Configured: registry, Options: OptionsOf(registry, loops.Signature))).ToList();
+        _remotes = registries.ConvertAll(registry => new RemoteRegistry(registry.Options.Remote, time));
+        var reached = registries.Zip(_remotes, (registry, remote) => (registry.Configured, registry.Options, Remote: remote)).ToList();
+        var pulledThrough = reached.FindAll(registry => registry.Configured.PullThrough);
+        _cache = new PullThrough(pulledThrough.Select(registry => (registry.Options, registry.Remote)), store, trouble, _metrics, time, loggers);
+        var doors = new Doors(
+            [.. _cache.Upstreams.Zip(pulledThrough, (upstream, registry) => DoorOf(upstream, registry.Configured))],
+            configuration.OwnNames,
+            store.Metadata.Local.HasManifests);
         var own = new LocalRepositories(store);
         _uploads = new Uploads(store.Blobs, time);
         _sweep = new StagedSweep(_uploads, store.Blobs, time, loggers.CreateLogger<StagedSweep>());
@@ -90,9 +99,21 @@ internal sealed class MirrorApplication : IAsyncDisposable
             address,
             time,
             loggers.CreateLogger<RegistryApi>());
-        _administration = new AdministrationApi(doors, _cache, store, own, loggers.CreateLogger<AdministrationApi>());
+        var sides = new JobSides(
+            reached.Select(registry => (registry.Remote, registry.Configured.ImmutableTags)),
+            new OwnRepositories(store, own, _uploads, _cache.Blobs, doors.IsOwnAtRoot, time),
+            _cache,
+            store.Leases,
+            time);
+        Replicator = FindReplicator(configuration, sides, time, loggers);
+        var pushed = new PushedImages(Replicator, loggers.CreateLogger<PushedImages>());
+        own.Follow(pushed.PushedHere);
+        _events = new EventsEndpoint(configuration.Sync.Events, pushed, loggers.CreateLogger<EventsEndpoint>());
+        _administration = new AdministrationApi(doors, _cache, store, own, Replicator, time, loggers.CreateLogger<AdministrationApi>());
         _health = new HealthEndpoint(store.Metadata, trouble, () => encryption?.FindTrouble());
     }
+
+    public Replicator Replicator { get; }
 
     /// <summary>Answers a request. The listener decides which API it is for, and nothing that the request says.</summary>
     public Task HandleAsync(HttpContext http) => http.Features.Get<AdministrationSocket>() is not null
@@ -105,16 +126,23 @@ internal sealed class MirrorApplication : IAsyncDisposable
             // Before anything that has content or knows users.
             _ when http.Features.Get<RefusedClient>() is { } refused => RegistryError.ClientCertificate.WriteAsync(http, refused.Why),
             "/token" => _tokens.HandleAsync(http),
+            EventsEndpoint.Path => _events.HandleAsync(http),
             _ => _registry.HandleAsync(http),
         };
 
-    /// <summary>Waits until no command is being answered.</summary>
-    public Task WaitForCommandsAsync() => _administration.WaitUntilIdleAsync();
+    /// <summary>Waits until no command is being answered, and nothing goes on that one has started.</summary>
+    public async Task WaitForCommandsAsync()
+    {
+        await _administration.WaitUntilIdleAsync();
+        await Replicator.WaitUntilIdleAsync();
+    }
 
     /// <summary>Ends what is running. No request may come any more; the store must still be open.</summary>
     public async ValueTask DisposeAsync()
     {
+        await Replicator.DisposeAsync();
         await _cache.DisposeAsync();
+        _remotes.ForEach(remote => remote.Dispose());
         await _sweep.DisposeAsync();
         _uploads.Dispose();
         _logins?.Dispose();
@@ -133,6 +161,19 @@ internal sealed class MirrorApplication : IAsyncDisposable
         var users = new UsersFile(path, loggers.CreateLogger<UsersFile>());
         users.Current();
         return new Logins(users, new FailedLogins(time), time);
+    }
+
+    private static Replicator FindReplicator(MirrorConfiguration configuration, JobSides sides, TimeProvider time, ILoggerFactory loggers)
+    {
+        var logger = loggers.CreateLogger<Replicator>();
+        var path = configuration.Storage.Path;
+        return new Replicator(
+            configuration.Sync.Jobs,
+            path,
+            () => SyncStates.Open(configuration.Sync.State, new StoreLayout(path), time, logger),
+            sides.Find,
+            time,
+            logger);
     }
 
     private static Door DoorOf(Upstream upstream, RegistryOptions registry) => new(upstream, registry.Url, registry.Host, registry.Default);

@@ -46,7 +46,9 @@ public sealed partial class MirrorServer : IAsyncDisposable
             .Select(address => new Uri(address)),
     ];
 
-    /// <summary>Opens the store and listens. No upstream is asked: a mirror starts whether they are there or not.</summary>
+    /// <summary>
+    /// Opens the store, listens, and runs jobs on schedule. No upstream is asked before that: a mirror starts whether they are there or not.
+    /// </summary>
     /// <param name="configuration">What holds.</param>
     /// <param name="loggers">Get the events.</param>
     /// <param name="time">The clock.</param>
@@ -54,10 +56,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <exception cref="CertificateException">There is no certificate to show, or no key to it.</exception>
     /// <exception cref="IOException">An address can not be listened on.</exception>
     /// <exception cref="SocketException">The same, for an address that is not this machine's.</exception>
-    public static Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
-        StartAsync(configuration, loggers, time, () => FindSocket(configuration.Storage.Path, loggers));
+    public static async Task<MirrorServer> StartAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time)
+    {
+        var server = await StartAsync(configuration, loggers, time, () => FindSocket(configuration.Storage.Path, loggers));
+        server._application.Replicator.StartClock();
+        return server;
+    }
 
-    /// <summary>The same without a public address: for a command that finds no server running, and may itself be asked by others.</summary>
+    /// <summary>The same without a public address and without a schedule: for a command that finds no server running, and may itself be asked by others.</summary>
     /// <exception cref="StoreException">The data directory can not be used.</exception>
     public static Task<MirrorServer> StartPrivatelyAsync(MirrorConfiguration configuration, ILoggerFactory loggers, TimeProvider time) =>
         StartAsync(
@@ -70,7 +76,12 @@ public sealed partial class MirrorServer : IAsyncDisposable
     public Task WaitForCommandsAsync() => _application.WaitForCommandsAsync();
 
     /// <summary>Accepts nothing more, and lets what is running finish until <paramref name="patience"/> ends.</summary>
-    public Task StopAsync(CancellationToken patience) => _web.StopAsync(patience);
+    public Task StopAsync(CancellationToken patience)
+    {
+        // Who follows a run is told how it ended, and holds up nothing.
+        _application.Replicator.Stop();
+        return _web.StopAsync(patience);
+    }
 
     /// <summary>Stops at once: what is still running is broken off.</summary>
     public async ValueTask DisposeAsync()

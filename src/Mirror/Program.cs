@@ -6,6 +6,7 @@ return await CommandLine.RunAsync(
         HealthCommand.Create(),
         DemoCommand.Create(),
         ConfigCommand.Create(),
+        SyncCommand.Create(),
         WarmCommand.Create(),
         RefreshCommand.Create(),
         RemoveCommand.Create(),

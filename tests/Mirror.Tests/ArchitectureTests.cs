@@ -16,8 +16,12 @@ public sealed partial class ArchitectureTests
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
         ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Adoption"] = ["Local", "Storage"],
-        ["Replication"] = ["Caching", "Configuration", "Local", "Oci.Remote", "Storage", "Sync.LiteDb", "Sync.Repositories", "Sync.State"],
-        ["Administration"] = ["Access", "Adoption", "Caching", "Local", "Oci.Remote", "Registry", "Storage"],
+        ["Replication"] =
+        [
+            "Caching", "Configuration", "Local", "Oci.Remote", "Storage",
+            "Sync.Jobs", "Sync.LiteDb", "Sync.Planning", "Sync.Replication", "Sync.Repositories", "Sync.Scheduling", "Sync.State",
+        ],
+        ["Administration"] = ["Access", "Adoption", "Caching", "Configuration", "Local", "Oci.Remote", "Registry", "Replication", "Storage", "Sync.Jobs", "Sync.Planning", "Sync.Replication", "Sync.State"],
         ["Listening"] = ["Configuration", "Configuration.Reading"],
         ["Upkeep"] = ["Local", "Storage"],
         ["Demo"] = ["Configuration", "Oci.Remote", "Registry"],

@@ -101,22 +101,32 @@ public sealed class Planner(
             return Failed($"which images are the newest is not known: {why}");
         }
 
-        var decisions = job.TagSelector.Select(tags, created.Times).Where(decision => scope.Tag is null || decision.Tag == scope.Tag);
+        var touched = scope.Tags?.Select(SubjectTag.FindSubject).OfType<Digest>().ToHashSet() ?? [];
+        var decisions = job.TagSelector.Select(tags, created.Times)
+            .Where(decision => scope.Tags is null || scope.Tags.Contains(decision.Tag) || IsTouched(known.GetValueOrDefault(decision.Tag)?.Seen));
         var images = decisions.Where(decision => decision.Reason is not TagReason.BelongsTo);
         var planned = await Task.WhenAll(images.Select(decision => decision.IsSelected
-            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, cancellationToken)
+            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, IsTouched, cancellationToken)
             : Task.FromResult(new PlannedTag(decision.Tag, PlannedAction.Filtered) { Why = TextOf(decision.Reason) })));
         var listed = tags.ToHashSet();
-        var gone = scope.Tag is null
+        var gone = scope.Tags is null
             ? await Task.WhenAll(put.Where(tag => !listed.Contains(tag.Tag)).Select(tag => PlanGoneAsync(names, tag, cancellationToken)))
             : [];
         return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null);
+
+        bool IsTouched(Digest? digest) => digest is { } seen && touched.Contains(seen);
 
         PlannedRepository Failed(string why) => new(names, [], NoTags, why);
     }
 
     private async Task<PlannedTag> PlanAsync(
-        RepositoryPair names, Tag tag, TagState? known, TagResolver resolver, RunScope scope, CancellationToken cancellationToken)
+        RepositoryPair names,
+        Tag tag,
+        TagState? known,
+        TagResolver resolver,
+        RunScope scope,
+        Predicate<Digest?> isTouched,
+        CancellationToken cancellationToken)
     {
         var isKnown = known is { Seen: not null, Put: not null };
         var seen = known?.Seen;
@@ -140,14 +150,14 @@ public sealed class Planner(
         var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
         if (isKnown && !scope.IsFull && !target.IsHere)
         {
-            return known!.Seen == seen ? WithReferrers(planned) : planned with { Action = PlannedAction.Update };
+            return known!.Seen == seen ? WithReferrers(planned, isTouched) : planned with { Action = PlannedAction.Update };
         }
 
         var there = target.GetTarget(names.Target);
         return await AskAsync(() => there.ResolveAsync(tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest == expected =>
-                WithReferrers(planned with { Target = found.Descriptor }),
+                WithReferrers(planned with { Target = found.Descriptor }, isTouched),
             RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
             RemoteAnswer<ResolvedTag>.Failed(var failure) =>
@@ -156,9 +166,9 @@ public sealed class Planner(
         };
     }
 
-    private PlannedTag WithReferrers(PlannedTag tag) => tag with
+    private PlannedTag WithReferrers(PlannedTag tag, Predicate<Digest?> isTouched) => tag with
     {
-        IsReferrersDue = job.Referrers && !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow()),
+        IsReferrersDue = job.Referrers && (isTouched(tag.Source) || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
     };
 
     /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>

@@ -89,6 +89,11 @@ public sealed record RunScope
     /// <summary>Only this repository of the source; null for all that the job selects.</summary>
     public RepositoryName? Repository { get; init; }
 
-    /// <summary>Only this tag of it; null for all.</summary>
-    public Tag? Tag { get; init; }
+    /// <summary>Only these tags of it, and where they are signatures and the like, the images that these are about; null for all.</summary>
+    public IReadOnlyCollection<Tag>? Tags { get; init; }
+
+    /// <summary>Whether a run of this does all that a run of the other one would.</summary>
+    public bool Covers(RunScope other) =>
+        (Repository is null || Repository == other.Repository) && (Tags is null || other.Tags?.All(Tags.Contains) is true)
+        && (IsFull || !other.IsFull) && (MayDeleteMore || !other.MayDeleteMore);
 }

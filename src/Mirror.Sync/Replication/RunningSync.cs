@@ -1,4 +1,5 @@
 using Mirror.Sync.Jobs;
+using Mirror.Sync.Planning;
 
 namespace Mirror.Sync.Replication;
 
@@ -10,10 +11,19 @@ public sealed class RunningSync
     private readonly List<Action<TagResult>> _followers = [];
 
     /// <param name="job">What is run.</param>
+    /// <param name="scope">How much of it.</param>
+    /// <param name="cause">Why.</param>
     /// <param name="stopping">Never disposed, as somebody may want to stop a run that has just ended.</param>
-    internal RunningSync(SyncJob job, CancellationTokenSource stopping) => (Job, _stopping) = (job, stopping);
+    internal RunningSync(SyncJob job, RunScope scope, string cause, CancellationTokenSource stopping) =>
+        (Job, Scope, Cause, _stopping) = (job, scope, cause, stopping);
 
     public SyncJob Job { get; }
+
+    /// <summary>How much of the job is run.</summary>
+    public RunScope Scope { get; }
+
+    /// <inheritdoc cref="State.SyncRun" path="/param[@name='Cause']"/>
+    public string Cause { get; }
 
     public RunProgress Progress { get; } = new();
 

@@ -40,8 +40,9 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
     /// <param name="job">What to run.</param>
     /// <param name="scope">How much of it.</param>
     /// <param name="cause"><c>schedule</c>, <c>command</c> or <c>event</c>.</param>
+    /// <param name="prepare">Gets a run that is started, before it does anything.</param>
     /// <returns>The run, and whether it was started here; one that was not may have another scope.</returns>
-    public (RunningSync Run, bool IsStarted) Start(SyncJob job, RunScope scope, string cause)
+    public (RunningSync Run, bool IsStarted) Start(SyncJob job, RunScope scope, string cause, Action<RunningSync>? prepare = null)
     {
         lock (_gate)
         {
@@ -51,7 +52,8 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
             }
 
             var ends = findEnds(job);
-            var run = _running[job.Name] = new RunningSync(job, new CancellationTokenSource());
+            var run = _running[job.Name] = new RunningSync(job, scope, cause, new CancellationTokenSource());
+            prepare?.Invoke(run);
             run.Completion = Task.Run(() => RunAsync(run, ends, scope, cause));
             return (run, true);
         }

@@ -65,10 +65,7 @@ public sealed class JobClock : IAsyncDisposable
     /// <returns>False where nothing is to be run any more.</returns>
     private async Task<bool> WaitAsync(ScheduledJob job, DateTimeOffset? last)
     {
-        var now = _time.GetUtcNow();
-        // What has begun in the future was written by a clock that was wrong.
-        var occurrence = last is { } started ? job.Schedule.NextAfter(started < now ? started : now) : job.Schedule.First(now);
-        var due = occurrence + job.Schedule.DelayOf(job.Name, occurrence, _seed);
+        var due = job.Schedule.Due(job.Name, last, _time.GetUtcNow(), _seed);
         while (!_stopping.IsCancellationRequested)
         {
             var wait = due - _time.GetUtcNow();

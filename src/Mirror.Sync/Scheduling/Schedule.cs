@@ -20,6 +20,18 @@ public abstract record Schedule
     /// <summary>The first time that is later than <paramref name="time"/>, before it is spread.</summary>
     public abstract DateTimeOffset NextAfter(DateTimeOffset time);
 
+    /// <summary>When a job is to run next, spread.</summary>
+    /// <param name="job">The job's name.</param>
+    /// <param name="last">When its last run began; null where none is remembered.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="seed">Tells this mirror from others with the same jobs.</param>
+    public DateTimeOffset Due(string job, DateTimeOffset? last, DateTimeOffset now, int seed)
+    {
+        // What has begun in the future was written by a clock that was wrong.
+        var occurrence = last is { } started ? NextAfter(started < now ? started : now) : First(now);
+        return occurrence < DateTimeOffset.MaxValue - Spread ? occurrence + DelayOf(job, occurrence, seed) : occurrence;
+    }
+
     /// <summary>
     /// By how many whole milliseconds a run is put off: random from one job and run to the other, and the same whenever it is asked.
     /// </summary>

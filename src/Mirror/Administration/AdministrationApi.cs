@@ -1,35 +1,36 @@
-using System.Buffers;
 using System.Data.Common;
 using System.IO.Enumeration;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Mirror.Caching;
 using Mirror.Local;
 using Mirror.Oci;
 using Mirror.Registry;
+using Mirror.Replication;
 using Mirror.Storage;
 
 namespace Mirror.Administration;
 
 /// <summary>
-/// The internal API, for this program's own commands. Long answers are one JSON document a line, each sent when it is known. What can not
-/// be answered is refused with a sentence; once an answer has begun, failure is a broken connection.
+/// The internal API, for this program's own commands. What can not be answered is refused with a sentence; once an answer has begun, failure is a
+/// broken connection.
 /// </summary>
 internal sealed partial class AdministrationApi(
-    Doors doors, PullThrough cache, Store store, LocalRepositories own, ILogger<AdministrationApi> logger)
+    Doors doors,
+    PullThrough cache,
+    Store store,
+    LocalRepositories own,
+    Replicator replicator,
+    TimeProvider time,
+    ILogger<AdministrationApi> logger)
 {
-    /// <summary>The longest names of the most images fit.</summary>
-    private const int MaxBody = 8 * 1024 * 1024;
-
     private const int MaxImages = 10_000;
 
     private readonly ImageWarming _warming = new(doors, cache);
     private readonly TagRefreshing _refreshing = new(doors, cache.Tags, store.Metadata);
     private readonly ImageRemoving _removing = new(doors, cache, store);
     private readonly RegistryAdopting _adopting = new(doors, own);
+    private readonly SyncAdministration _sync = new(replicator, time);
     private readonly Lock _gate = new();
     private TaskCompletionSource _idle = CompletedSource();
     private int _running;
@@ -102,38 +103,44 @@ internal sealed partial class AdministrationApi(
         ("/remove", "POST") => RemoveAsync(http),
         ("/adopt", "POST") => AdoptAsync(http),
         ("/images", "GET") => ImagesAsync(http),
-        ("/usage", "GET") => WriteLineAsync(http, StoreMeasure.Take(store), Messages.Json.StoreUsage),
-        ("/" or "/warm" or "/refresh" or "/remove" or "/adopt" or "/images" or "/usage", _) =>
+        ("/usage", "GET") => JsonLines.WriteAsync(http, StoreMeasure.Take(store), Messages.Json.StoreUsage),
+        ("/sync/jobs", "GET") => _sync.ListJobsAsync(http),
+        ("/sync/history", "GET") => _sync.ListRunsAsync(http),
+        ("/sync/plan", "POST") => _sync.PlanAsync(http),
+        ("/sync/run", "POST") => _sync.RunAsync(http),
+        ("/sync/stop", "POST") => _sync.StopAsync(http),
+        ("/" or "/warm" or "/refresh" or "/remove" or "/adopt" or "/images" or "/usage"
+            or "/sync/jobs" or "/sync/history" or "/sync/plan" or "/sync/run" or "/sync/stop", _) =>
             RefuseAsync(http, StatusCodes.Status405MethodNotAllowed, "this is asked for with another method"),
         _ => RefuseAsync(http, StatusCodes.Status404NotFound, "this server does not know what was asked for: is it of another version?"),
     };
 
     private async Task WarmAsync(HttpContext http)
     {
-        var request = await ReadAsync(http, Messages.Json.WarmRequest);
+        var request = await JsonLines.ReadAsync(http, Messages.Json.WarmRequest);
         var images = ReadImages(request.Images);
         var platforms = (request.Platforms ?? []).Select(ReadPlatform).ToList();
         foreach (var (asked, image) in images)
         {
             await foreach (var line in _warming.WarmAsync(asked, image, platforms, http.RequestAborted))
             {
-                await WriteLineAsync(http, line, Messages.Json.WarmLine);
+                await JsonLines.WriteAsync(http, line, Messages.Json.WarmLine);
             }
         }
     }
 
     private async Task RefreshAsync(HttpContext http)
     {
-        var request = await ReadAsync(http, Messages.Json.RefreshRequest);
+        var request = await JsonLines.ReadAsync(http, Messages.Json.RefreshRequest);
         foreach (var (asked, image) in ReadImages(request.Images))
         {
-            await WriteLineAsync(http, await _refreshing.RefreshAsync(asked, image, http.RequestAborted), Messages.Json.RefreshedImage);
+            await JsonLines.WriteAsync(http, await _refreshing.RefreshAsync(asked, image, http.RequestAborted), Messages.Json.RefreshedImage);
         }
     }
 
     private async Task RemoveAsync(HttpContext http)
     {
-        var request = await ReadAsync(http, Messages.Json.RemoveRequest);
+        var request = await JsonLines.ReadAsync(http, Messages.Json.RemoveRequest);
         var images = ReadImages(request.Images);
         foreach (var (asked, _) in images.Where(named => named.Image.SaysReference == request.All))
         {
@@ -142,13 +149,13 @@ internal sealed partial class AdministrationApi(
 
         foreach (var (asked, image) in images)
         {
-            await WriteLineAsync(http, await _removing.RemoveAsync(asked, image, request.All), Messages.Json.RemovedImage);
+            await JsonLines.WriteAsync(http, await _removing.RemoveAsync(asked, image, request.All), Messages.Json.RemovedImage);
         }
     }
 
     private async Task AdoptAsync(HttpContext http)
     {
-        var request = await ReadAsync(http, Messages.Json.AdoptRequest);
+        var request = await JsonLines.ReadAsync(http, Messages.Json.AdoptRequest);
         if (!_adopting.TryBegin(request, out var adoption, out var fault))
         {
             throw new RefusedException(fault);
@@ -156,7 +163,7 @@ internal sealed partial class AdministrationApi(
 
         await foreach (var line in adoption(http.RequestAborted))
         {
-            await WriteLineAsync(http, line, Messages.Json.AdoptLine);
+            await JsonLines.WriteAsync(http, line, Messages.Json.AdoptLine);
         }
     }
 
@@ -180,21 +187,7 @@ internal sealed partial class AdministrationApi(
                 image.Bytes,
                 image.IsComplete,
                 image.Tagged.CheckedAt);
-            await WriteLineAsync(http, listed, Messages.Json.ListedImage);
-        }
-    }
-
-    private static async Task<T> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type)
-    {
-        http.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = MaxBody;
-        try
-        {
-            return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted)
-                ?? throw new RefusedException("the request is empty");
-        }
-        catch (JsonException)
-        {
-            throw new RefusedException("the request is not the JSON that is expected here");
+            await JsonLines.WriteAsync(http, listed, Messages.Json.ListedImage);
         }
     }
 
@@ -210,18 +203,6 @@ internal sealed partial class AdministrationApi(
         ? platform!
         : throw new RefusedException($"'{text}' is not a platform: write os/architecture or os/architecture/variant");
 
-    private static async Task WriteLineAsync<T>(HttpContext http, T document, JsonTypeInfo<T> type)
-    {
-        if (!http.Response.HasStarted)
-        {
-            http.Response.ContentType = "application/jsonl";
-        }
-
-        http.Response.BodyWriter.Write(JsonSerializer.SerializeToUtf8Bytes(document, type));
-        http.Response.BodyWriter.Write("\n"u8);
-        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
-    }
-
     private static async Task RefuseAsync(HttpContext http, int status, string why)
     {
         if (http.Response.HasStarted)
@@ -232,7 +213,7 @@ internal sealed partial class AdministrationApi(
 
         http.Response.Clear();
         http.Response.StatusCode = status;
-        await WriteLineAsync(http, new Refusal(why), Messages.Json.Refusal);
+        await JsonLines.WriteAsync(http, new Refusal(why), Messages.Json.Refusal);
     }
 
     private void Enter()
@@ -266,7 +247,4 @@ internal sealed partial class AdministrationApi(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A command's {Method} {Path} failed")]
     private partial void LogFailed(Exception exception, string method, string path);
-
-    /// <summary>What was asked for makes no sense; the message says why.</summary>
-    private sealed class RefusedException(string message) : Exception(message);
 }

@@ -31,6 +31,9 @@ public sealed class AdministrationClient : IDisposable
         };
     }
 
+    /// <summary>Whether this process answers itself, as no server runs.</summary>
+    public bool IsOwn { get; internal set; }
+
     /// <summary>The data directory that is asked about.</summary>
     public string DataPath => Path.GetDirectoryName(_socketPath)!;
 
@@ -95,6 +98,32 @@ public sealed class AdministrationClient : IDisposable
 
         throw new AdministrationException("the server sent an empty answer");
     }
+
+    /// <summary>The configured jobs, and how it stands with each.</summary>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<SyncJobStatus> SyncJobsAsync(CancellationToken cancellationToken) =>
+        LinesAsync(Get("sync/jobs"), Messages.Json.SyncJobStatus, cancellationToken);
+
+    /// <summary>The last runs, the newest first.</summary>
+    /// <param name="job">Of this job; null for all.</param>
+    /// <param name="count">At most so many.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<SyncRunEntry> SyncHistoryAsync(string? job, int count, CancellationToken cancellationToken) =>
+        LinesAsync(Get($"sync/history?job={Uri.EscapeDataString(job ?? "")}&count={count}"), Messages.Json.SyncRunEntry, cancellationToken);
+
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<SyncPlanLine> SyncPlanAsync(SyncPlanRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("sync/plan", request, Messages.Json.SyncPlanRequest), Messages.Json.SyncPlanLine, cancellationToken);
+
+    /// <summary>Progress and results, as they come. The runs go on where this ends early, as long as the server does.</summary>
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<SyncRunLine> SyncRunAsync(SyncRunRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("sync/run", request, Messages.Json.SyncRunRequest), Messages.Json.SyncRunLine, cancellationToken);
+
+    /// <exception cref="AdministrationException">The server refused, or broke off.</exception>
+    public IAsyncEnumerable<SyncStopped> SyncStopAsync(SyncStopRequest request, CancellationToken cancellationToken) =>
+        LinesAsync(Post("sync/stop", request, Messages.Json.SyncStopRequest), Messages.Json.SyncStopped, cancellationToken);
 
     public void Dispose() => _http.Dispose();
 

@@ -9,18 +9,18 @@ namespace Mirror.Caching;
 public sealed class PullThrough : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
-    private readonly List<RemoteRegistry> _remotes = [];
+    private readonly List<RemoteRegistry> _withoutCredentials = [];
     private readonly ManifestCache _manifests;
     private readonly Downloads _downloads;
 
-    /// <param name="registries">Each upstream.</param>
+    /// <param name="registries">Each upstream, and its client, which others may use too and which is not disposed here.</param>
     /// <param name="store">What is kept.</param>
     /// <param name="trouble">Is told what the store can not do.</param>
     /// <param name="metrics">Counts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Get the events.</param>
     public PullThrough(
-        IEnumerable<UpstreamOptions> registries,
+        IEnumerable<(UpstreamOptions Options, RemoteRegistry Remote)> registries,
         Store store,
         StoreTrouble trouble,
         MirrorMetrics metrics,
@@ -28,12 +28,12 @@ public sealed class PullThrough : IAsyncDisposable
         ILoggerFactory loggers)
     {
         var upstreams = new List<Upstream>();
-        foreach (var options in registries)
+        foreach (var (options, remote) in registries)
         {
             // What credentials have read stays guarded when they are taken away.
             var isGuarded = !options.SharesAll && (options.Remote.HasCredentials || store.Metadata.HasPrivate(options.Remote.Name));
-            var remote = Reach(options.Remote);
-            var everybody = isGuarded ? Reach(options.Remote.WithoutCredentials()) : null;
+            var everybody = isGuarded ? new RemoteRegistry(options.Remote.WithoutCredentials(), time) : null;
+            _withoutCredentials.AddRange(everybody is null ? [] : [everybody]);
             upstreams.Add(new Upstream(options, remote, everybody, metrics, loggers.CreateLogger<Upstream>()));
         }
 
@@ -51,12 +51,6 @@ public sealed class PullThrough : IAsyncDisposable
         Images = new CachedImages(store, _manifests);
         Completion = new Completion(cached, WholeImage, loggers.CreateLogger<Completion>(), _stopping.Token);
         PublicRepositories = new PublicRepositories(cached, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
-
-        RemoteRegistry Reach(RemoteRegistryOptions remote)
-        {
-            _remotes.Add(new RemoteRegistry(remote, time));
-            return _remotes[^1];
-        }
     }
 
     /// <summary>In the order in which they were given.</summary>
@@ -97,7 +91,7 @@ public sealed class PullThrough : IAsyncDisposable
         await Tags.DrainAsync();
         await _manifests.DrainAsync();
         await _downloads.DisposeAsync();
-        _remotes.ForEach(remote => remote.Dispose());
+        _withoutCredentials.ForEach(remote => remote.Dispose());
         _stopping.Dispose();
     }
 }

@@ -49,20 +49,10 @@ public static class ImagesCommand
         AdministrationClient client, string? pattern, TextWriter output, bool asJson, CancellationToken stopping)
     {
         var images = client.ImagesAsync(pattern, stopping);
-        await (asJson ? WriteJsonAsync(images, output) : WriteTextAsync(images, NoneText(pattern, client.DataPath), output));
+        await (asJson
+            ? new JsonList<ListedImage>(output, Messages.Json.ListedImage).AddAllAsync(images)
+            : WriteTextAsync(images, NoneText(pattern, client.DataPath), output));
         return ExitCode.Done;
-    }
-
-    private static async Task WriteJsonAsync(IAsyncEnumerable<ListedImage> images, TextWriter output)
-    {
-        var list = new JsonList<ListedImage>(output, Messages.Json.ListedImage);
-        await list.FillAsync(async () =>
-        {
-            await foreach (var image in images)
-            {
-                await list.AddAsync(image);
-            }
-        });
     }
 
     private static async Task WriteTextAsync(IAsyncEnumerable<ListedImage> images, string none, TextWriter output)

@@ -16,6 +16,15 @@ internal sealed class JsonList<T>(TextWriter output, JsonTypeInfo<T> type)
         _isOpen = true;
     }
 
+    /// <summary>All there is, as it comes.</summary>
+    public Task AddAllAsync(IAsyncEnumerable<T> elements) => FillAsync(async () =>
+    {
+        await foreach (var element in elements)
+        {
+            await AddAsync(element);
+        }
+    });
+
     /// <summary>Ends the array also where <paramref name="add"/> fails, so that it is JSON; not where that is to be tried again.</summary>
     public async Task FillAsync(Func<Task> add)
     {

@@ -106,7 +106,9 @@ internal sealed class ServerSession : IAsyncDisposable
         var loggers = Logging.CreateForCommand();
         try
         {
-            return new ServerSession(client, await MirrorServer.StartPrivatelyAsync(configuration, loggers, TimeProvider.System), loggers);
+            var own = await MirrorServer.StartPrivatelyAsync(configuration, loggers, TimeProvider.System);
+            client.IsOwn = true;
+            return new ServerSession(client, own, loggers);
         }
         catch
         {

@@ -26,6 +26,8 @@ public sealed record SyncOptions
 
     public SyncStateKind State { get; init; }
 
+    public EventOptions Events { get; init; } = new();
+
     public IReadOnlyList<SyncJob> Jobs { get; init; } = [];
 
     /// <param name="section">Where it stands.</param>
@@ -35,10 +37,15 @@ public sealed record SyncOptions
     {
         State = section.Read(
             "state", SyncKinds.State, default, "In what it is remembered what has been copied: sqlite; or litedb, in a build that has it."),
+        Events = section.ReadSection("events", EventOptions.Read, "Who may tell of what was pushed elsewhere: jobs then copy it at once."),
         Jobs = [.. section
             .ReadMap("jobs", SyncKinds.JobName, (name, job) => FindJob(name, job, registries, own), "What is copied from where to where, by a name of your choice.")
             .OfType<SyncJob>()],
     };
+
+    /// <summary>A schedule in one line, for people.</summary>
+    internal static string Describe(Schedule schedule) =>
+        SyncKinds.Schedule.Write(schedule) + (schedule is Schedule.Cron { TimeZone: var zone } ? $" ({zone.Id})" : "");
 
     /// <summary>The job, or null where it is not said what to copy.</summary>
     private static SyncJob? FindJob(

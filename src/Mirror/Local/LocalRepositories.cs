@@ -29,6 +29,11 @@ public abstract record PushAnswer
 /// <summary>Repositories that are our own: what is pushed to them, and what is taken out of them again.</summary>
 public sealed class LocalRepositories(Store store)
 {
+    private Action<RepositoryName, IReadOnlyList<Tag>>? _pushed;
+
+    /// <summary>From now on, tells of each manifest that was pushed under tags, whoever has pushed it.</summary>
+    public void Follow(Action<RepositoryName, IReadOnlyList<Tag>> pushed) => _pushed = pushed;
+
     /// <summary>
     /// Takes a manifest into a repository. What it refers to has to be there, but for layers that no registry has, and for an index's children: who
     /// copies an index for some platforms leaves the others out.
@@ -74,7 +79,17 @@ public sealed class LocalRepositories(Store store)
             lacking = await store.Metadata.Local.AddManifestAsync(repository, manifest, view, blob, tags);
         }
 
-        return lacking is not null ? new PushAnswer.Lacking(lacking) : new PushAnswer.Pushed(manifest.Digest, view.Subject?.Digest);
+        if (lacking is not null)
+        {
+            return new PushAnswer.Lacking(lacking);
+        }
+
+        if (tags.Count > 0)
+        {
+            _pushed?.Invoke(repository, tags);
+        }
+
+        return new PushAnswer.Pushed(manifest.Digest, view.Subject?.Digest);
     }
 
     /// <summary>

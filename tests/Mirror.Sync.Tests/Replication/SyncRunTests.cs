@@ -173,7 +173,7 @@ public sealed class SyncRunTests
         scene.Source.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
 
         var report = await scene.RunAsync(
-            SyncScene.JobOf("org/*") with { Delete = true }, new RunScope { Repository = SyncScene.App, Tag = Tag.Parse("2") });
+            SyncScene.JobOf("org/*") with { Delete = true }, new RunScope { Repository = SyncScene.App, Tags = [Tag.Parse("2")] });
 
         Assert.Equal((RunOutcome.Done, 1), (report.Run.Outcome, report.Run.Figures.Copied));
         scene.AssertCopied(SyncScene.App, "2");

@@ -132,14 +132,14 @@ internal sealed class SideScene : IAsyncDisposable
             options = configure?.Invoke(options) ?? options;
             Store = Store.Open(scene.Mirror.DataPath, _time);
             var trouble = new StoreTrouble(_metrics, _time, NullLogger<StoreTrouble>.Instance);
-            Cache = new PullThrough([options], Store, trouble, _metrics, _time, NullLoggerFactory.Instance);
+            _clients = new[] { options.Remote, new RemoteRegistryOptions { Name = "other", Url = scene.Other.Url } }
+                .ToDictionary(remote => remote.Name, remote => new RemoteRegistry(remote, _time));
+            Cache = new PullThrough([(options, _clients["docker.io"])], Store, trouble, _metrics, _time, NullLoggerFactory.Instance);
             _uploads = new Uploads(Store.Blobs, _time);
             var ours = RepositoryPattern.Parse("team/**");
             Own = new OwnRepositories(
                 Store, new LocalRepositories(Store), _uploads, Cache.Blobs, name => ours.Matches($"{name}"), _time);
-            State = SyncStates.Open(SyncStateKind.Sqlite, new StoreLayout(scene.Mirror.DataPath), _time, Assert.Fail);
-            _clients = new[] { options.Remote, new RemoteRegistryOptions { Name = "other", Url = scene.Other.Url } }
-                .ToDictionary(remote => remote.Name, remote => new RemoteRegistry(remote, _time));
+            State = SyncStates.Open(SyncStateKind.Sqlite, new StoreLayout(scene.Mirror.DataPath), _time, NullLogger.Instance);
             Runner = new SyncRunner(FindEnds, State, _time);
         }
 

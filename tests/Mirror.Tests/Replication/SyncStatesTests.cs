@@ -13,7 +13,7 @@ public sealed class SyncStatesTests
         using var data = new TemporaryDirectory();
         foreach (var kind in Enum.GetValues<SyncStateKind>())
         {
-            using var state = SyncStates.Open(kind, new StoreLayout(data.Path), new ManualTime(), Assert.Fail);
+            using var state = SyncStates.Open(kind, new StoreLayout(data.Path), new ManualTime(), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
             state.SaveVerified("a", DateTimeOffset.UnixEpoch);
             Assert.Equal(DateTimeOffset.UnixEpoch, state.FindVerified("a"));
         }

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using Mirror.Administration;
+using Mirror.Configuration.Reading;
+
+namespace Mirror.Commands;
+
+/// <summary><c>mirror sync status</c>: how it stands with the jobs.</summary>
+internal static class SyncStatusCommand
+{
+    public static Command Create()
+    {
+        var json = StoreCommand.Json();
+        var status = new DetailedCommand(
+            "status",
+            "Show what jobs are doing, and how their last runs ended.",
+            """
+            Below the table is what the last run of each job has not done, and why.
+
+            Exits with 0 if the last run of every job has done all that it was to do, 3 if one has not, and 1 if the server or
+            the store can not be asked. A job that never ran is no fault.
+            """)
+        { json };
+        status.SetAction((invocation, stopping) => StoreCommand.RunAsync(
+            invocation,
+            client => ShowAsync(client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
+            stopping));
+        return status;
+    }
+
+    private static async Task<int> ShowAsync(IAsyncEnumerable<SyncJobStatus> answer, TextWriter output, bool asJson)
+    {
+        var jobs = new List<SyncJobStatus>();
+        await foreach (var job in answer)
+        {
+            jobs.Add(job);
+        }
+
+        await (asJson
+            ? new JsonList<SyncJobStatus>(output, Messages.Json.SyncJobStatus).AddAllAsync(jobs.ToAsyncEnumerable())
+            : WriteAsync(jobs, output));
+        return jobs.TrueForAll(job => job.Last is null or { Outcome: "done" }) ? ExitCode.Done : ExitCode.Partly;
+    }
+
+    private static async Task WriteAsync(List<SyncJobStatus> jobs, TextWriter output)
+    {
+        if (jobs.Count == 0)
+        {
+            await output.WriteLineAsync(SyncCommand.None);
+            return;
+        }
+
+        var table = new TextTable(
+            output,
+            new Column("JOB"),
+            new Column("NOW"),
+            new Column("LAST RUN (UTC)"),
+            new Column("OUTCOME"),
+            new Column("COPIED", IsNumber: true),
+            new Column("UP TO DATE", IsNumber: true),
+            new Column("DELETED", IsNumber: true),
+            new Column("NOT DONE", IsNumber: true),
+            new Column("NEXT (UTC)"));
+        foreach (var job in jobs)
+        {
+            var last = job.Last;
+            await table.AddAsync(
+                job.Job,
+                job.Running is { } running ? Now(running) : "-",
+                SyncCommand.Time(last?.StartedAt),
+                last?.Outcome ?? "never ran",
+                $"{last?.Copied}",
+                $"{last?.UpToDate}",
+                $"{last?.Deleted}",
+                $"{last?.Failed}",
+                SyncCommand.Time(job.Next));
+        }
+
+        await table.FlushAsync();
+        foreach (var job in jobs.Where(job => job.Last?.Why is not null))
+        {
+            await output.WriteLineAsync($"\n{job.Job}: {Printable.Sentence(job.Last!.Why!)}");
+        }
+    }
+
+    private static string Now(SyncProgress running) => running.AllImages is { } all
+        ? $"{running.Images} of {all} images, {Bytes.Human(running.Bytes)}"
+        : "looks what there is to do";
+}
