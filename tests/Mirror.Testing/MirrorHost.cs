@@ -103,12 +103,19 @@ public sealed partial class MirrorHost : IAsyncDisposable
         $"{bytes} bytes were not staged.");
 
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
-    public async Task RestartAsync(Action change)
+    public Task RestartAsync(Action change) => RestartAsync(() =>
+    {
+        change();
+        return Task.CompletedTask;
+    });
+
+    /// <inheritdoc cref="RestartAsync(Action)"/>
+    public async Task RestartAsync(Func<Task> change)
     {
         var server = _server!;
         _server = null;
         await server.DisposeAsync();
-        change();
+        await change();
         await StartAsync();
     }
 

@@ -135,7 +135,12 @@ internal sealed class BlobCopier(
         async Task<RemoteAnswer<PushedBlob>> SendAsync()
         {
             await using var content = new BlobSource(from, blob.Digest, progress);
-            await content.OpenFirstAsync(cancellationToken);
+            // What goes on further behind opens it there.
+            if (saved is not { Offset: > 0 })
+            {
+                await content.OpenFirstAsync(cancellationToken);
+            }
+
             try
             {
                 return await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);

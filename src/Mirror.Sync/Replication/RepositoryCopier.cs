@@ -53,7 +53,9 @@ internal sealed class RepositoryCopier(
         }
     }
 
-    /// <summary>Copies what an image at the target lacks: an index may have been put there for fewer platforms, and content goes away.</summary>
+    /// <summary>
+    /// Copies what an image at the target lacks: an index may have been put there for fewer platforms, and content goes away.
+    /// </summary>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
     public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken) =>
         await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);

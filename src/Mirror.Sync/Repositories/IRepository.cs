@@ -75,7 +75,7 @@ public interface ITargetRepository : IRepository
     /// <summary>Puts a manifest, its bytes as they are, under its digest or a tag.</summary>
     Task<RemoteAnswer<Descriptor>> PutManifestAsync(Reference reference, Manifest manifest, CancellationToken cancellationToken);
 
-    /// <summary>The source has just said that a tag still points to what is there under it, and what is there was found to be whole.</summary>
+    /// <summary>The source has just said that a tag still points to what is there under it, and that was found to be whole.</summary>
     Task ConfirmTagAsync(Tag tag, Digest digest, CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>The source has just said what refers to a manifest: these, and nothing else.</summary>

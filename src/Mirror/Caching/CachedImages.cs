@@ -94,7 +94,8 @@ public sealed class CachedImages(Store store, ManifestCache manifests)
     }
 
     /// <summary>
-    /// An image that is here whole: config and distributable layers, each in a file that can be opened. Of an index only itself is looked at.
+    /// An image that is here whole: config and distributable layers, each in a file that can be opened. Of an index only itself is looked
+    /// at.
     /// </summary>
     public async Task<Manifest?> FindWholeAsync(RepositoryKey repository, Reference reference)
     {

@@ -77,7 +77,9 @@ public sealed partial class TagCache(
         return answer;
     }
 
-    /// <summary>Keeps a manifest that somebody else has fetched from upstream, with what upstream said then of a tag that points to it.</summary>
+    /// <summary>
+    /// Keeps a manifest that somebody else has fetched from upstream, with what upstream said then of a tag that points to it.
+    /// </summary>
     /// <returns>Whether the manifest is here now. The tag points to something else where upstream has said so since.</returns>
     public Task<bool> TryKeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting? tag) =>
         tag is null || IsOutdated(repository, tag)

@@ -7,8 +7,8 @@ using Mirror.Sync.Repositories;
 namespace Mirror.Replication;
 
 /// <summary>
-/// An upstream's repositories as the cache has them, to be kept warm: what a run fetches is kept as if a client had pulled it. Blobs are fetched by
-/// the cache itself, together with the clients who ask for them meanwhile.
+/// An upstream's repositories as the cache has them, to be kept warm: what a run fetches is kept as if a client had pulled it. Blobs are
+/// fetched by the cache itself, together with the clients who ask for them meanwhile.
 /// </summary>
 /// <remarks>Made for one run: whatever upstream says to the run is said later than this was made.</remarks>
 public sealed class CachedRepositories(Upstream upstream, PullThrough cache, Leases leases, TimeProvider time) : ITargetRegistry
@@ -30,7 +30,8 @@ public sealed class CachedRepositories(Upstream upstream, PullThrough cache, Lea
     public ITargetRepository GetTarget(RepositoryName repository) =>
         new Repository(new UpstreamRepository(upstream, repository), cache, leases, _begunAt);
 
-    private sealed class Repository(UpstreamRepository repository, PullThrough cache, Leases leases, DateTimeOffset begunAt) : ITargetRepository
+    private sealed class Repository(UpstreamRepository repository, PullThrough cache, Leases leases, DateTimeOffset begunAt)
+        : ITargetRepository
     {
         public RepositoryName Name => repository.Name;
 
@@ -82,16 +83,16 @@ public sealed class CachedRepositories(Upstream upstream, PullThrough cache, Lea
             Descriptor blob, OpenContent open, RemoteUpload? begun, Action<RemoteUpload> reached, CancellationToken cancellationToken) =>
             throw new NotSupportedException("The cache fetches by itself.");
 
-        public Task<RemoteAnswer<Descriptor>> PutManifestAsync(Reference reference, Manifest manifest, CancellationToken cancellationToken) =>
-            OurStore.AskAsync<Descriptor>(async () =>
-            {
-                leases.Take(manifest.Digest);
-                await AskIfPublicAsync(new RepositoryContent.OfManifest(reference), cancellationToken);
-                var sighting = reference.Tag is { } tag ? new TagSighting(tag, begunAt) : null;
-                return await cache.Tags.TryKeepAsync(repository, manifest, sighting)
-                    ? manifest.Descriptor
-                    : new RemoteFailure.Unavailable(UnavailableReason.ServerError, $"this mirror could not store {manifest.Digest}");
-            });
+        public async Task<RemoteAnswer<Descriptor>> PutManifestAsync(
+            Reference reference, Manifest manifest, CancellationToken cancellationToken)
+        {
+            leases.Take(manifest.Digest);
+            await AskIfPublicAsync(new RepositoryContent.OfManifest(reference), cancellationToken);
+            var sighting = reference.Tag is { } tag ? new TagSighting(tag, begunAt) : null;
+            return await cache.Tags.TryKeepAsync(repository, manifest, sighting)
+                ? manifest.Descriptor
+                : new RemoteFailure.Unavailable(UnavailableReason.ServerError, $"this mirror could not store {manifest.Digest}");
+        }
 
         public async Task ConfirmTagAsync(Tag tag, Digest digest, CancellationToken cancellationToken)
         {
@@ -105,7 +106,7 @@ public sealed class CachedRepositories(Upstream upstream, PullThrough cache, Lea
         public Task<RemoteFailure?> DeleteTagAsync(Tag tag, CancellationToken cancellationToken) => Task.FromResult<RemoteFailure?>(
             new RemoteFailure.Refused(RefusalReason.Unsupported, "nothing is deleted in the cache, which follows the registry by itself"));
 
-        /// <summary>Whatever the answer is: without it nothing of the repository could be shown to a client while upstream is down.</summary>
+        /// <summary>Whatever the answer is: without it nothing could be shown to a client while upstream is down.</summary>
         private async Task AskIfPublicAsync(RepositoryContent wanted, CancellationToken cancellationToken)
         {
             if (repository.Upstream.IsGuarded)

@@ -8,8 +8,8 @@ using Mirror.Storage;
 namespace Mirror.Replication;
 
 /// <summary>
-/// Brings a blob into a repository of our own, as a client's push would: what has come of it stays, and is gone on with from there when the source's
-/// connection has broken, or in the next process.
+/// Brings a blob into a repository of our own, as a client's push would: what has come of it stays, and is gone on with from there when
+/// the source's connection has broken, or in the next process.
 /// </summary>
 internal sealed class OwnUpload(
     LocalRepositories own, Uploads uploads, RepositoryName repository, Descriptor blob, OpenContent open, TimeProvider time)
@@ -28,14 +28,16 @@ internal sealed class OwnUpload(
     private long _received;
 
     /// <summary>Pushes it. What its content throws again and again is thrown in the end; what our own disk throws is an answer.</summary>
-    public async Task<RemoteAnswer<PushedBlob>> RunAsync(RemoteUpload? begun, Action<RemoteUpload> reached, CancellationToken cancellationToken)
+    public async Task<RemoteAnswer<PushedBlob>> RunAsync(
+        RemoteUpload? begun, Action<RemoteUpload> reached, CancellationToken cancellationToken)
     {
         var answer = await OurStore.AskAsync(() => PushAsync(begun, reached, cancellationToken));
         _fault?.Throw();
         return answer;
     }
 
-    private async Task<RemoteAnswer<PushedBlob>> PushAsync(RemoteUpload? begun, Action<RemoteUpload> reached, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<PushedBlob>> PushAsync(
+        RemoteUpload? begun, Action<RemoteUpload> reached, CancellationToken cancellationToken)
     {
         if (Find(begun) is { } earlier && await GoOnAsync(earlier, reached, cancellationToken) is { } answer)
         {
@@ -53,7 +55,8 @@ internal sealed class OwnUpload(
         UploadId.TryParse(begun?.Location, out var id) ? uploads.Find(new UploadKey(repository, Owner, id), Owner) : null;
 
     /// <returns>Null where the upload is over without the blob being there.</returns>
-    private async Task<RemoteAnswer<PushedBlob>?> GoOnAsync(Upload upload, Action<RemoteUpload> reached, CancellationToken cancellationToken)
+    private async Task<RemoteAnswer<PushedBlob>?> GoOnAsync(
+        Upload upload, Action<RemoteUpload> reached, CancellationToken cancellationToken)
     {
         try
         {

@@ -44,7 +44,7 @@ public sealed class LocalRefs
         row => row.GetBoolean(0),
         repository.ToString()));
 
-    /// <summary>At most <paramref name="n"/> of our own repositories that have a manifest, behind <paramref name="last"/>, in the order of their bytes.</summary>
+    /// <summary>Our own repositories that have a manifest, at most <paramref name="n"/>, behind <paramref name="last"/>.</summary>
     public IReadOnlyList<RepositoryName> ListRepositories(int n, string last) => _readers.Read(session => session.List(
         $"""
         SELECT name FROM repositories WHERE registry = '' AND name > $1
