@@ -12,7 +12,16 @@ public sealed record RemoteBlob(RemoteBody Body, long Offset, long? Size) : IAsy
 /// <summary>What a tag points to.</summary>
 /// <param name="Descriptor">As the registry's headers say, or of <paramref name="Manifest"/>.</param>
 /// <param name="Manifest">The manifest, where finding out meant to fetch it.</param>
-public sealed record ResolvedTag(Descriptor Descriptor, Manifest? Manifest);
+/// <param name="ETag">What the registry calls this state of the tag; null where it does not say, or not in the form of RFC 9110, section 8.8.3.</param>
+public sealed record ResolvedTag(Descriptor Descriptor, Manifest? Manifest, string? ETag = null);
+
+/// <summary>What a tag pointed to when last asked.</summary>
+/// <param name="Digest">To what.</param>
+/// <param name="ETag">What the registry called that; null for what most call it, the digest in quotes.</param>
+public readonly record struct KnownTag(Digest Digest, string? ETag)
+{
+    public static implicit operator KnownTag(Digest digest) => new(digest, ETag: null);
+}
 
 /// <summary>One page of a listing.</summary>
 /// <param name="Items">In the registry's order.</param>

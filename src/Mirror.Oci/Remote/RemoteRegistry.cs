@@ -66,7 +66,7 @@ public sealed class RemoteRegistry : IDisposable
     public async Task<RemoteAnswer<ResolvedTag>> ResolveAsync(
         RepositoryName repository,
         Reference reference,
-        Digest? known,
+        KnownTag? known,
         RemotePatience patience,
         CancellationToken cancellationToken,
         bool believesMissing = false)
@@ -81,7 +81,11 @@ public sealed class RemoteRegistry : IDisposable
     /// <summary>A manifest of at most <see cref="Manifest.MaxSize"/> bytes. One asked for by digest has that digest.</summary>
     public async Task<RemoteAnswer<Manifest>> GetManifestAsync(
         RepositoryName repository, Reference reference, CancellationToken cancellationToken) =>
-        await GetManifestAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken);
+        await ResolveByGetAsync(repository, reference, known: null, RemotePatience.Retry, cancellationToken) switch
+        {
+            RemoteAnswer<ResolvedTag>.Found(var found) => found.Manifest!,
+            var answer => ((RemoteAnswer<ResolvedTag>.Failed)answer).Failure,
+        };
 
     /// <summary>
     /// Opens a blob from <paramref name="offset"/> on, up to its end or <paramref name="last"/>. What arrives is not verified: it may be
@@ -194,7 +198,7 @@ public sealed class RemoteRegistry : IDisposable
     }
 
     private async Task<RemoteAnswer<ResolvedTag>> HeadManifestAsync(
-        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
+        RepositoryName repository, Reference reference, KnownTag? known, RemotePatience patience, CancellationToken cancellationToken)
     {
         var request = ManifestRequest(HttpMethod.Head, repository, reference, known, patience);
         switch (await _sender.SendAsync(request, cancellationToken))
@@ -203,7 +207,7 @@ public sealed class RemoteRegistry : IDisposable
                 using (response)
                 {
                     return FindDescriptor(response) is { } descriptor
-                        ? new ResolvedTag(descriptor, null)
+                        ? new ResolvedTag(descriptor, null, response.Headers.ETag?.ToString())
                         : new RemoteFailure.Unavailable(UnavailableReason.Unsupported, $"{Name} answered HEAD without digest, type or length");
                 }
 
@@ -215,26 +219,22 @@ public sealed class RemoteRegistry : IDisposable
         }
     }
 
+    /// <summary>With the manifest.</summary>
     private async Task<RemoteAnswer<ResolvedTag>> ResolveByGetAsync(
-        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken) =>
-        await GetManifestAsync(repository, reference, known, patience, cancellationToken) switch
-        {
-            RemoteAnswer<Manifest>.Found(var manifest) => new ResolvedTag(manifest.Descriptor, manifest),
-            RemoteAnswer<Manifest>.Unchanged => new RemoteAnswer<ResolvedTag>.Unchanged(),
-            RemoteAnswer<Manifest>.Failed(var failure) => failure,
-            _ => throw new UnreachableException(),
-        };
-
-    private async Task<RemoteAnswer<Manifest>> GetManifestAsync(
-        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
+        RepositoryName repository, Reference reference, KnownTag? known, RemotePatience patience, CancellationToken cancellationToken)
     {
         switch (await _sender.SendAsync(ManifestRequest(HttpMethod.Get, repository, reference, known, patience), cancellationToken))
         {
             case RemoteAnswer<HttpResponseMessage>.Found(var response):
-                return await ReadManifestAsync(response, reference, cancellationToken);
+                var etag = response.Headers.ETag?.ToString();
+                return await ReadManifestAsync(response, reference, cancellationToken) switch
+                {
+                    RemoteAnswer<Manifest>.Found(var manifest) => new ResolvedTag(manifest.Descriptor, manifest, etag),
+                    var answer => ((RemoteAnswer<Manifest>.Failed)answer).Failure,
+                };
 
             case RemoteAnswer<HttpResponseMessage>.Unchanged when known is not null:
-                return new RemoteAnswer<Manifest>.Unchanged();
+                return new RemoteAnswer<ResolvedTag>.Unchanged();
 
             case var other:
                 return FailureOf(other);
@@ -269,12 +269,12 @@ public sealed class RemoteRegistry : IDisposable
         failure is RemoteFailure.Denied or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported };
 
     private RemoteRequest ManifestRequest(
-        HttpMethod method, RepositoryName repository, Reference reference, Digest? known, RemotePatience patience) =>
+        HttpMethod method, RepositoryName repository, Reference reference, KnownTag? known, RemotePatience patience) =>
         _connection.Pull(method, repository, $"manifests/{reference}") with
         {
             Patience = patience,
             Accept = AcceptManifests,
-            IfNoneMatch = known is null ? null : $"\"{known}\"",
+            IfNoneMatch = known is { } tag ? tag.ETag ?? $"\"{tag.Digest}\"" : null,
         };
 
     private static Descriptor? FindDescriptor(HttpResponseMessage response) =>

@@ -144,14 +144,14 @@ public sealed class Planner(
     private async Task<PlannedTag> PlanAsync(Inquiry inquiry, Tag tag, TagState? known, CancellationToken cancellationToken)
     {
         var isKnown = known is { Seen: not null, Put: not null } && known.Terms == _terms.Of(inquiry.Names.Target);
-        var seen = known?.Seen;
+        var (seen, etag) = (known?.Seen, known?.ETag);
         Manifest? manifest = null;
         if (!isKnown || !immutableTags.Any(pattern => pattern.Matches(tag)))
         {
             switch (await inquiry.Source.ResolveAsync(tag, cancellationToken))
             {
                 case RemoteAnswer<ResolvedTag>.Found(var resolved):
-                    (seen, manifest) = (resolved.Descriptor.Digest, resolved.Manifest);
+                    (seen, etag, manifest) = (resolved.Descriptor.Digest, resolved.ETag, resolved.Manifest);
                     break;
 
                 case RemoteAnswer<ResolvedTag>.Failed(var failure):
@@ -160,7 +160,7 @@ public sealed class Planner(
             }
         }
 
-        var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, Manifest = manifest, Known = known };
+        var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, ETag = etag, Manifest = manifest, Known = known };
         // With another Seen, Put is what was put for that.
         var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
         if (isKnown && !inquiry.IsFull && !target.IsHere)

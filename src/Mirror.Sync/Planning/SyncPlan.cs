@@ -34,6 +34,9 @@ public sealed record PlannedTag(Tag Tag, PlannedAction Action)
     /// <summary>What it points to at the source; null where that is not known or does not matter.</summary>
     public Digest? Source { get; init; }
 
+    /// <summary>What the source calls that; null where it does not say.</summary>
+    public string? ETag { get; init; }
+
     /// <summary>The source's manifest, where finding out meant to fetch it.</summary>
     public Manifest? Manifest { get; init; }
 

@@ -26,7 +26,9 @@ public sealed class TagResolver
     /// <summary>Unchanged where it still is what is remembered.</summary>
     public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Tag tag, CancellationToken cancellationToken) =>
         _answers.GetOrAdd(tag, _ => _inTurn(
-            () => _repository.ResolveAsync(tag, _known.GetValueOrDefault(tag)?.Seen, cancellationToken), cancellationToken));
+            () => _repository.ResolveAsync(
+                tag, _known.GetValueOrDefault(tag) is { Seen: { } seen } known ? new KnownTag(seen, known.ETag) : null, cancellationToken),
+            cancellationToken));
 
     /// <summary>What a tag points to, or why that is not known.</summary>
     internal async Task<(Digest? Digest, RemoteFailure? Failure)> FindDigestAsync(Tag tag, CancellationToken cancellationToken) =>

@@ -175,7 +175,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         var referrersAt = isReferrersAsked ? now : tag.Known?.ReferrersAt;
         var putAt = tag.Action == PlannedAction.UpToDate && tag.Target is null ? tag.Known?.PutAt : now;
         var terms = _terms.Of(names.Target);
-        state.Save(new TagState(_job.Name, names.Source, tag.Tag, tag.Source, now, ETag: null, put, putAt, terms, referrersAt, 0, null));
+        state.Save(new TagState(_job.Name, names.Source, tag.Tag, tag.Source, now, tag.ETag, put, putAt, terms, referrersAt, 0, null));
     }
 
     private RunReport End(SyncRun run, RunOutcome outcome)

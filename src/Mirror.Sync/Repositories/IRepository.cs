@@ -15,7 +15,7 @@ public interface IRepository
     /// <param name="reference">The tag or digest.</param>
     /// <param name="known">What it pointed to when last asked; the answer may then be Unchanged.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken);
+    Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, KnownTag? known, CancellationToken cancellationToken);
 
     /// <summary>A manifest, which has this digest.</summary>
     Task<RemoteAnswer<Manifest>> GetManifestAsync(Digest digest, CancellationToken cancellationToken);

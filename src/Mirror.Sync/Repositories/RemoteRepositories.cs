@@ -30,7 +30,7 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
     {
         public RepositoryName Name => name;
 
-        public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken) =>
+        public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, KnownTag? known, CancellationToken cancellationToken) =>
             patience.AskAsync(
                 () => registry.ResolveAsync(name, reference, known, RemotePatience.Retry, cancellationToken, believesMissing: isTarget),
                 cancellationToken);

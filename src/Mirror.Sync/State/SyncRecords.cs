@@ -12,7 +12,7 @@ namespace Mirror.Sync.State;
 /// <param name="ETag">What the source said with it; null where it said none.</param>
 /// <param name="Put">What the job has put at the target under this tag; null where it has put nothing yet.</param>
 /// <param name="PutAt">When it was put, or last found there.</param>
-/// <param name="Terms">From where to where and how much of it was put ; what the job says now may differ.</param>
+/// <param name="Terms">From where to where and how much of it was put; what the job says now may differ.</param>
 /// <param name="ReferrersAt">When it was last asked what refers to it.</param>
 /// <param name="Failures">How many runs in a row have failed with it.</param>
 /// <param name="Why">Why the last one has; null where it has not.</param>

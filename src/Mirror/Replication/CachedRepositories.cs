@@ -36,7 +36,7 @@ public sealed class CachedRepositories(Upstream upstream, PullThrough cache, Lea
         public RepositoryName Name => repository.Name;
 
         /// <summary>Found where the image is here whole: what was evicted is to be fetched again.</summary>
-        public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken) =>
+        public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, KnownTag? known, CancellationToken cancellationToken) =>
             OurStore.AskAsync<ResolvedTag>(async () => await cache.Images.FindWholeAsync(repository.Key, reference) is { } manifest
                 ? new ResolvedTag(manifest.Descriptor, manifest)
                 : new RemoteFailure.Missing($"{reference} is not in the cache, or not all of it"));

@@ -27,7 +27,7 @@ internal sealed class OwnRepository(
     /// A tag is found where its manifest can be opened, and a digest where that and all blobs of the image can: what the disk has lost is
     /// to be copied again.
     /// </summary>
-    public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken) =>
+    public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, KnownTag? known, CancellationToken cancellationToken) =>
         OurStore.AskAsync<ResolvedTag>(async () =>
         {
             var digest = reference.Tag is { } tag ? own.FindTag(name, tag) : reference.Digest;

@@ -150,4 +150,27 @@ public sealed class RememberedTests
         Assert.Equal(0, scene.Target.UploadsInProgress);
         Assert.Equal(SyncScene.Tool, scene.State.FindPlace("target", shared.Layer.Digest));
     }
+
+    [Fact]
+    public async Task A_source_that_gives_no_digests_is_asked_by_what_it_calls_a_tags_state_itself()
+    {
+        const string State = "\"revision 7\"";
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        bool IsAboutTag(RecordedRequest request) => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal);
+        scene.Source.On(request => IsAboutTag(request) && request.Header("If-None-Match") is null)
+            .Do(Behaviour.NoDigestHeader, Behaviour.Header("ETag", State));
+        scene.Source.On(request => IsAboutTag(request) && request.Header("If-None-Match") == State).Do(Behaviour.Status(304));
+        await scene.RunAsync(Job);
+        Assert.Equal(State, scene.State.FindTag(Job.Name, SyncScene.App, Tag.Parse("1"))!.ETag);
+
+        foreach (var _ in Enumerable.Range(0, 2))
+        {
+            scene.ClearRequests();
+            var report = await scene.RunAsync(Job);
+
+            Assert.Equal((RunOutcome.Done, 1), (report.Run.Outcome, report.Run.Figures.UpToDate));
+            Assert.Equal([HttpMethod.Head], scene.Source.Requests.Where(IsAboutTag).Select(request => request.Method));
+        }
+    }
 }
