@@ -1,6 +1,6 @@
 # Where mcr.microsoft.com can not be reached, name other images: one that has the .NET 10 SDK, and one that has what programs made
-# by it need of a system: libc, libgcc, libstdc++, OpenSSL, the authorities' certificates, and a shell for the build. Both are of one
-# kind of Linux: what the first one makes runs on the second.
+# by it need of a system: libc, libgcc, libstdc++, OpenSSL, the authorities' certificates, tzdata for jobs that go by a time zone, and a
+# shell for the build. Both are of one kind of Linux: what the first one makes runs on the second.
 ARG SDK_IMAGE=mcr.microsoft.com/dotnet/sdk:10.0
 ARG RUNTIME_IMAGE=mcr.microsoft.com/dotnet/runtime-deps:10.0
 
@@ -19,7 +19,7 @@ RUN dotnet publish src/Mirror --no-restore --use-current-runtime --self-containe
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="Mirror" \
-      org.opencontainers.image.description="A pull-through caching mirror for container registries, and a registry of your own"
+      org.opencontainers.image.description="A pull-through caching mirror for container registries, a registry of your own, and a replicator between registries"
 COPY --from=build /out/program /opt/mirror
 # Nobody in particular, by number: base images name their users differently. The volume is made from this folder, and so is this user's.
 COPY --from=build --chown=1654:1654 /out/data /var/lib/mirror

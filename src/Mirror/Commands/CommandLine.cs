@@ -15,7 +15,7 @@ public static class CommandLine
     /// <param name="streams">Standard output and error; null for the process's own.</param>
     public static async Task<int> RunAsync(IEnumerable<Command> commands, string[] arguments, InvocationConfiguration? streams = null)
     {
-        var root = new RootCommand("A pull-through caching mirror for container registries.") { GlobalOptions.ConfigurationFile };
+        var root = new RootCommand("A pull-through caching mirror for container registries, a registry, and a replicator between registries.") { GlobalOptions.ConfigurationFile };
         foreach (var command in commands)
         {
             root.Subcommands.Add(command);
