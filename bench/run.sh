@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Measures Mirror beside docker-registry and nginx, and prints ratios. bench/README.md says what the rows mean.
+# Measures Mirror beside docker-registry, nginx and skopeo, and prints ratios. bench/README.md says what the rows mean.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 missing=()
-for tool in dotnet docker-registry nginx h2load; do
+for tool in dotnet docker-registry nginx h2load skopeo; do
   command -v "$tool" > /dev/null || PATH=$PATH:/usr/sbin command -v "$tool" > /dev/null || missing+=("$tool")
 done
 if (( ${#missing[@]} > 0 )); then

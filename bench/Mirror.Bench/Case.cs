@@ -17,6 +17,7 @@ internal sealed record Case(string Name, Action<Workbench> Measure)
         new("cold-16", bench => bench.MeasureCold(clients: 16)),
         new("push-large", bench => bench.MeasurePush()),
         new("push-small", bench => bench.MeasureImagePushes()),
+        new("sync", bench => bench.MeasureCopies()),
         new("tls-blob-1", bench => bench.MeasureEncryptedBlobs(clients: 1, times: 8)),
         new("tls-blob-4", bench => bench.MeasureEncryptedBlobs(clients: 4, times: 2)),
         new("tls-manifest", bench => bench.MeasureEncryptedRequests()),

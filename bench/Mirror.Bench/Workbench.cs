@@ -24,6 +24,7 @@ internal sealed class Workbench : IAsyncDisposable
     private readonly RegistryServer _startedRegistry;
     private readonly Lists[] _lists;
     private readonly Encrypted _encrypted;
+    private readonly Copies _copies;
     private bool _isEncryptedThere;
     private string _large = "";
     private int _round;
@@ -46,6 +47,7 @@ internal sealed class Workbench : IAsyncDisposable
             new Lists(Path.Combine(_folder.FullName, "few"), _nginx.Address, tags: 100, repositories: 100),
             new Lists(Path.Combine(_folder.FullName, "many"), _nginx.Address, tags: 50_000, repositories: 5000),
         ];
+        _copies = new Copies(Path.Combine(_folder.FullName, "copies"), repositories: 10, tags: arguments.Quick ? 5 : 100);
         _encrypted = new Encrypted(Path.Combine(_folder.FullName, "tls"), _nginx.Address, _mirror, _registry);
     }
 
@@ -275,6 +277,31 @@ internal sealed class Workbench : IAsyncDisposable
         }
     }
 
+    /// <summary>A first run, and one that finds nothing new. Beside docker-registry's column: skopeo sync, between the same registries.</summary>
+    public void MeasureCopies()
+    {
+        // They are there when they are first looked at.
+        if (_round == 0)
+        {
+            _copies.Start(_stopping);
+        }
+
+        foreach (var (column, who) in Rotated((Report.Mirror, Copies.Mirror), (Report.Registry, Copies.Skopeo)))
+        {
+            var (first, again, immutable) = _copies.Copy(who, _stopping);
+            AddCopied("first sync", column, first, "≥ 2×", "");
+            AddCopied("sync with nothing new", column, again, "≥ 10×", "≥ 10×");
+            AddCopied("sync with nothing new, immutable tags", column, immutable, "≥ 10×", "≥ 10×");
+        }
+    }
+
+    private void AddCopied(string name, string column, Copied copied, string goal, string requestGoal)
+    {
+        _report.Add(new Row(name, "s", "0.00", LessIsBetter: true, goal), column, copied.Seconds);
+        _report.Add(new Row(name, "requests", "0", LessIsBetter: true, requestGoal), column, copied.SourceRequests + copied.TargetRequests);
+        _report.Add(new Row(name, "MB from the source", "0.0", LessIsBetter: true), column, copied.Bytes / 1e6);
+    }
+
     /// <summary>In a process that has done nothing else: what earlier work has left would be counted too.</summary>
     public void MeasureMemory()
     {
@@ -314,6 +341,7 @@ internal sealed class Workbench : IAsyncDisposable
         }
 
         _encrypted.Dispose();
+        _copies.Dispose();
 
         _folder.Delete(recursive: true);
         return ValueTask.CompletedTask;

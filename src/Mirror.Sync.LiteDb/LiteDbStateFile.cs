@@ -13,10 +13,13 @@ internal sealed class LiteDbStateFile : IDisposable
     public const string Tags = "tags";
     public const string Runs = "runs";
     public const string Verified = "verified";
+    public const string Places = "places";
 
     private const int Version = 1;
 
-    /// <summary>After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.</summary>
+    /// <summary>
+    /// After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.
+    /// </summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
@@ -196,6 +199,7 @@ internal sealed class LiteDbStateFile : IDisposable
             database.UserVersion = Version;
         }
 
+        database.GetCollection(Places).EnsureIndex("number");
         var runs = database.GetCollection(Runs);
         runs.EnsureIndex("key");
         runs.EnsureIndex("startedAt");

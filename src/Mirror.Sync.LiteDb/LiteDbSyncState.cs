@@ -18,12 +18,14 @@ public sealed class LiteDbSyncState : ISyncState
     private readonly LiteDbStateFile _file;
     private readonly TimeProvider _time;
     private long _lastRun;
+    private long _lastPlace;
 
     private LiteDbSyncState(LiteDbStateFile file, TimeProvider time)
     {
         _file = file;
         _time = time;
         _lastRun = _file.Read(database => Runs(database).FindOne(Query.All(Query.Descending))?["_id"].AsInt64 ?? 0, none: 0);
+        _lastPlace = _file.Read(database => ByNumber(database, Query.Descending).FirstOrDefault()?["number"].AsInt64 ?? 0, none: 0);
         _file.Write(StopInterrupted);
     }
 
@@ -31,7 +33,8 @@ public sealed class LiteDbSyncState : ISyncState
     /// <param name="path">The database. Nobody else may have it open.</param>
     /// <param name="time">The clock.</param>
     /// <param name="warn">Is told what people should know.</param>
-    public static LiteDbSyncState Open(string path, TimeProvider time, Action<string> warn) => new(LiteDbStateFile.Open(path, time, warn), time);
+    public static LiteDbSyncState Open(string path, TimeProvider time, Action<string> warn) =>
+        new(LiteDbStateFile.Open(path, time, warn), time);
 
     public TagState? FindTag(string job, RepositoryName repository, Tag tag) => _file.ReadTags(
         database => IfReadable(Tags(database).FindById(Key(job, repository, tag)), ReadTag), none: null);
@@ -70,12 +73,14 @@ public sealed class LiteDbSyncState : ISyncState
         ["etag"] = tag.ETag is { } etag && StateText.IsExact(etag) ? etag : null,
         ["put"] = tag.Put?.ToString(),
         ["putAt"] = Ticks(tag.PutAt),
+        ["terms"] = tag.Terms,
         ["referrersAt"] = Ticks(tag.ReferrersAt),
         ["failures"] = tag.Failures,
         ["why"] = StateText.Clean(tag.Why, StateText.TagWhy),
     }));
 
-    public void RemoveTag(string job, RepositoryName repository, Tag tag) => _file.Write(database => Tags(database).Delete(Key(job, repository, tag)));
+    public void RemoveTag(string job, RepositoryName repository, Tag tag) =>
+        _file.Write(database => Tags(database).Delete(Key(job, repository, tag)));
 
     public SyncRun Begin(SyncRun run)
     {
@@ -89,6 +94,9 @@ public sealed class LiteDbSyncState : ISyncState
             old.AddRange(runs.Find(Query.LT("startedAt", oldest)).ToList()
                 .Where(row => RunsOf(runs, row["job"].AsString).Limit(1).ToEnumerable().First()["_id"] != row["_id"]));
             old.ForEach(row => runs.Delete(row["_id"]));
+            var places = Places(database);
+            ByNumber(database, Query.Ascending).Limit(Math.Max(places.Count() - PlaceHistory.Most, 0)).ToList()
+                .ForEach(row => places.Delete(row["_id"]));
         });
         return begun;
     }
@@ -117,7 +125,8 @@ public sealed class LiteDbSyncState : ISyncState
             registry,
             repository,
             digest,
-            new RemoteUpload(row["location"].AsString, row["offset"].AsInt64, row["chunkMinLength"].IsNull ? null : row["chunkMinLength"].AsInt64),
+            new RemoteUpload(
+                row["location"].AsString, row["offset"].AsInt64, row["chunkMinLength"].IsNull ? null : row["chunkMinLength"].AsInt64),
             GetTime(row["savedAt"]))),
         none: null);
 
@@ -142,6 +151,26 @@ public sealed class LiteDbSyncState : ISyncState
     public void RemoveUpload(string registry, RepositoryName repository, Digest digest) =>
         _file.Write(database => Uploads(database).Delete(Key(registry, repository, digest)));
 
+    public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
+        database => Places(database).FindById(Key(registry, digest))?["repository"].AsString, none: null) is { } text
+        && RepositoryName.TryParse(text, out var name) ? name : null;
+
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(
+        database => Places(database).Upsert(new BsonDocument
+        {
+            ["_id"] = Key(registry, digest),
+            ["number"] = Interlocked.Increment(ref _lastPlace),
+            ["repository"] = $"{repository}",
+        }));
+
+    public void RemovePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(database =>
+    {
+        if (Places(database).FindById(Key(registry, digest))?["repository"] == $"{repository}")
+        {
+            Places(database).Delete(Key(registry, digest));
+        }
+    });
+
     public void Dispose() => _file.Dispose();
 
     private static ILiteCollection<BsonDocument> Tags(LiteDatabase database) => database.GetCollection(LiteDbStateFile.Tags);
@@ -152,11 +181,16 @@ public sealed class LiteDbSyncState : ISyncState
 
     private static ILiteCollection<BsonDocument> Uploads(LiteDatabase database) => database.GetCollection("uploads");
 
+    private static ILiteCollection<BsonDocument> Places(LiteDatabase database) => database.GetCollection(LiteDbStateFile.Places);
+
+    private static ILiteQueryable<BsonDocument> ByNumber(LiteDatabase database, int order) =>
+        InRange(Places(database), "number", 0, long.MaxValue, order);
+
     private static string Key(params ReadOnlySpan<object> parts) => string.Join('\n', parts);
 
     /// <summary>In the order of the key, which has an index.</summary>
     private static ILiteQueryable<BsonDocument> InRange(
-        ILiteCollection<BsonDocument> rows, string key, string from, string to, int order = Query.Ascending) =>
+        ILiteCollection<BsonDocument> rows, string key, BsonValue from, BsonValue to, int order = Query.Ascending) =>
         rows.Query().Where(Query.Between(key, from, to)).OrderBy(key, order);
 
     /// <summary>The newest first.</summary>
@@ -208,6 +242,7 @@ public sealed class LiteDbSyncState : ISyncState
             row["etag"].AsString,
             FindDigest(row["put"]),
             FindTime(row["putAt"]),
+            row["terms"].AsString,
             FindTime(row["referrersAt"]),
             row["failures"].AsInt32,
             row["why"].AsString);
@@ -248,7 +283,8 @@ public sealed class LiteDbSyncState : ISyncState
         {
             return row is null ? null : read(row);
         }
-        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or InvalidCastException or IndexOutOfRangeException)
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException
+            or InvalidCastException or IndexOutOfRangeException)
         {
             return null;
         }

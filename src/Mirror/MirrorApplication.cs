@@ -99,7 +99,12 @@ internal sealed class MirrorApplication : IAsyncDisposable
             address,
             time,
             loggers.CreateLogger<RegistryApi>());
-        var sides = new JobSides(reached.Select(registry => (registry.Remote, registry.Configured.ImmutableTags)), time);
+        var sides = new JobSides(
+            reached.Select(registry => (registry.Remote, registry.Configured.ImmutableTags)),
+            new OwnRepositories(store, own, _uploads, _cache.Blobs, doors.IsOwnAtRoot, time),
+            _cache,
+            store.Leases,
+            time);
         Replicator = FindReplicator(configuration, sides, time, loggers);
         var pushed = new PushedImages(Replicator, loggers.CreateLogger<PushedImages>());
         own.Follow(pushed.PushedHere);

@@ -16,7 +16,11 @@ public sealed partial class MirrorHost : IAsyncDisposable
     private MirrorServer? _server;
 
     private MirrorHost(
-        IReadOnlyList<RegistryOptions> registries, AccessOptions? access, IEnumerable<string> local, Func<ServerOptions, ServerOptions> configure)
+        IReadOnlyList<RegistryOptions> registries,
+        AccessOptions? access,
+        IEnumerable<string> local,
+        Func<ServerOptions, ServerOptions> configure,
+        SyncOptions? sync)
     {
         _configuration = new MirrorConfiguration
         {
@@ -24,6 +28,7 @@ public sealed partial class MirrorHost : IAsyncDisposable
             Storage = new StorageOptions { Path = DataPath },
             Registries = registries,
             Local = [.. local.Select(RepositoryPattern.Parse)],
+            Sync = sync ?? new SyncOptions(),
             Access = access ?? new AccessOptions { Anonymous = Rights.Pull | Rights.Push | Rights.Delete },
         };
     }
@@ -48,13 +53,15 @@ public sealed partial class MirrorHost : IAsyncDisposable
     /// <param name="access">Who may do what; everybody everything where this is null.</param>
     /// <param name="local">Names that are its own; the usual ones where this is null.</param>
     /// <param name="configure">Changes how the server is reached.</param>
+    /// <param name="sync">What is copied.</param>
     public static async Task<MirrorHost> StartAsync(
         IReadOnlyList<RegistryOptions> registries,
         AccessOptions? access = null,
         IEnumerable<string>? local = null,
-        Func<ServerOptions, ServerOptions>? configure = null)
+        Func<ServerOptions, ServerOptions>? configure = null,
+        SyncOptions? sync = null)
     {
-        var host = new MirrorHost(registries, access, local ?? [], configure ?? (server => server));
+        var host = new MirrorHost(registries, access, local ?? [], configure ?? (server => server), sync);
         await host.StartAsync();
         return host;
     }
@@ -96,12 +103,19 @@ public sealed partial class MirrorHost : IAsyncDisposable
         $"{bytes} bytes were not staged.");
 
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
-    public async Task RestartAsync(Action change)
+    public Task RestartAsync(Action change) => RestartAsync(() =>
+    {
+        change();
+        return Task.CompletedTask;
+    });
+
+    /// <inheritdoc cref="RestartAsync(Action)"/>
+    public async Task RestartAsync(Func<Task> change)
     {
         var server = _server!;
         _server = null;
         await server.DisposeAsync();
-        change();
+        await change();
         await StartAsync();
     }
 
@@ -142,7 +156,7 @@ public sealed partial class MirrorHost : IAsyncDisposable
     }
 
     [GeneratedRegex(
-        @"\Adata(/(lock|mirror\.db(-wal|-shm)?|mirror\.sock|refs\.log|staged(/[0-9A-Za-z.-]+)?|blobs(/sha(256|512)(/[0-9a-f]{2}(/[0-9a-f]{64,128})?)?)?))?\z",
+        @"\Adata(/(lock|(mirror|sync)\.db(-wal|-shm)?|mirror\.sock|refs\.log|staged(/[0-9A-Za-z.-]+)?|blobs(/sha(256|512)(/[0-9a-f]{2}(/[0-9a-f]{64,128})?)?)?))?\z",
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex StoresOwn();
 

@@ -18,7 +18,7 @@ public sealed partial class ArchitectureTests
         ["Adoption"] = ["Local", "Storage"],
         ["Replication"] =
         [
-            "Configuration", "Oci.Remote", "Storage",
+            "Caching", "Configuration", "Local", "Oci.Remote", "Storage",
             "Sync.Jobs", "Sync.LiteDb", "Sync.Planning", "Sync.Replication", "Sync.Repositories", "Sync.Scheduling", "Sync.State",
         ],
         ["Administration"] = ["Access", "Adoption", "Caching", "Configuration", "Local", "Oci.Remote", "Registry", "Replication", "Storage", "Sync.Jobs", "Sync.Planning", "Sync.Replication", "Sync.State"],

@@ -9,12 +9,14 @@ namespace Mirror.Bench.Servers;
 /// <param name="rules">How many rules say who may do what; none of them speaks of what is measured.</param>
 internal sealed class MirrorServer(string folder, IPEndPoint upstream, Certificate? certificate = null, int rules = 0) : Server("Mirror", folder)
 {
-    protected override string Program => Environment.GetEnvironmentVariable("MIRROR_PROGRAM")
-        ?? throw new InvalidOperationException("MIRROR_PROGRAM says where the program is; bench/run.sh sets it.");
+    protected override string Program => FindProgram();
 
     protected override bool SpeaksTls => certificate is not null;
 
     protected override string[] Arguments => ["serve", "--config", Path.Combine(Folder, "mirror.yml")];
+
+    public static string FindProgram() => Environment.GetEnvironmentVariable("MIRROR_PROGRAM")
+        ?? throw new InvalidOperationException("MIRROR_PROGRAM says where the program is; bench/run.sh sets it.");
 
     private static string RuleOf(int number) => number % 2 == 0
         ? $"{{ repositories: [\"upstream/team-{number}/**\", \"team-{number}/**\"], users: [user-{number}, ci], allow: [pull, push] }}"

@@ -77,6 +77,8 @@ internal abstract partial class Server(string name, string folder) : IDisposable
                     output.Add(line);
                 }
             }
+
+            Printed(line ?? "");
         }
     }
 
@@ -140,6 +142,11 @@ internal abstract partial class Server(string name, string folder) : IDisposable
     public void Dispose() => Stop();
 
     protected abstract void WriteConfiguration();
+
+    /// <summary>It has printed a line.</summary>
+    protected virtual void Printed(string line)
+    {
+    }
 
     private static IPEndPoint FreePort()
     {

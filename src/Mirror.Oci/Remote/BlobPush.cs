@@ -119,6 +119,8 @@ internal sealed class BlobPush(
 
             case RemoteAnswer<RemoteUpload>.Failed(var failure) when WriteFailures.IsUploadGone(failure):
                 _upload = null;
+                // Where all of it had arrived, somebody's finishing request may have been done since.
+                _isDone = upload.Offset == blob.Size && await IsThereAsync();
                 return null;
 
             case var other:
@@ -228,7 +230,7 @@ internal sealed class BlobPush(
             return refused.Reason == RefusalReason.WrongDigest ? await GiveUpAsync(failure.Why) : refused;
         }
 
-        if (await uploads.HeadAsync(repository, blob.Digest, cancellationToken) is RemoteAnswer<BlobSize>.Found)
+        if (await IsThereAsync())
         {
             _isDone = true;
             return null;
@@ -242,6 +244,9 @@ internal sealed class BlobPush(
 
         return failure is RemoteFailure.Denied denied && _upload is { } upload ? await RenewAsync(upload, denied) : failure;
     }
+
+    private async Task<bool> IsThereAsync() =>
+        await uploads.HeadAsync(repository, blob.Digest, cancellationToken) is RemoteAnswer<BlobSize>.Found;
 
     /// <summary>
     /// The token may have ended on the way: whoever asks how far the upload is gets another. Who is denied again before anything more has arrived

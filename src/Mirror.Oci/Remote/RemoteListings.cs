@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
+using System.Net;
+
 namespace Mirror.Oci.Remote;
 
 /// <summary>
-/// What a registry says that there is: page by page, or whole. A whole list is complete or a failure: whoever compares it with another must not
-/// take what was left out for what has been deleted.
+/// What a registry says that there is: page by page, or whole. A whole list is complete or a failure: whoever compares it with another must
+/// not take what was left out for what has been deleted.
 /// </summary>
 public sealed class RemoteListings
 {
@@ -15,8 +18,17 @@ public sealed class RemoteListings
     /// <summary>A registry that never comes to an end is not listed for ever.</summary>
     private const int MaxPages = 10_000;
 
+    /// <summary>A registry may learn to keep referrers while this process lives.</summary>
+    private static readonly TimeSpan WithoutReferrersKept = TimeSpan.FromDays(1);
+
     private readonly RegistryConnection _connection;
     private readonly RemoteRegistry _registry;
+
+    /// <summary>
+    /// Repositories whose registry has said that it has no referrers API, and until when that is believed. Of each by itself: behind one
+    /// address there may be several registries. There are no more of them than repositories that are replicated.
+    /// </summary>
+    private readonly ConcurrentDictionary<RepositoryName, DateTimeOffset> _withoutReferrers = [];
 
     internal RemoteListings(RegistryConnection connection, RemoteRegistry registry) => (_connection, _registry) = (connection, registry);
 
@@ -44,8 +56,8 @@ public sealed class RemoteListings
         await ListAllAsync((page, last) => ListTagsAsync(repository, page, PageLength, last, cancellationToken));
 
     /// <summary>
-    /// A page of the names of a registry's repositories (Docker's v2 API, "Listing Repositories"). Not every registry has such a list, and not
-    /// everybody may see it; where there is none, the refusal is Unsupported. Names that are none are left out: they can not be pulled.
+    /// A page of the names of a registry's repositories (Docker's v2 API, "Listing Repositories"). Not every registry has such a list, and
+    /// not everybody may see it; where there is none, the refusal is Unsupported. Names that are none are left out: they can not be pulled.
     /// </summary>
     public async Task<RemoteAnswer<RemotePage<RepositoryName>>> ListRepositoriesAsync(
         PageLink? page, int? n, string? last, CancellationToken cancellationToken)
@@ -70,12 +82,21 @@ public sealed class RemoteListings
         GetPageAsync(_connection.Pull(HttpMethod.Get, repository, $"referrers/{subject}"), page, Listings.ReadReferrers, cancellationToken);
 
     /// <summary>
-    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one (<see
-    /// cref="ReferrersTag"/>).
+    /// All that refers to a manifest; where the registry keeps no list of it, what a tag says that stands for one
+    /// (<see cref="ReferrersTag"/>).
     /// </summary>
+    /// <param name="repository">Where the manifest is.</param>
+    /// <param name="subject">The manifest.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="tags">All tags of the repository where they are known: then nobody is asked for a tag that is not there.</param>
     public async Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListAllReferrersAsync(
-        RepositoryName repository, Digest subject, CancellationToken cancellationToken)
+        RepositoryName repository, Digest subject, CancellationToken cancellationToken, IReadOnlySet<Tag>? tags = null)
     {
+        if (_withoutReferrers.TryGetValue(repository, out var until) && _connection.Time.GetUtcNow() < until)
+        {
+            return await ListByTagAsync(repository, subject, tags, cancellationToken);
+        }
+
         var all = new Dictionary<Digest, Descriptor>();
         PageLink? link = null;
         for (var pages = 0; pages < MaxPages; pages++)
@@ -102,10 +123,19 @@ public sealed class RemoteListings
                     link = page.Next;
                     break;
 
-                case RemoteAnswer<RemotePage<Descriptor>>.Failed(
-                    RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported or UnavailableReason.NotFoundPage })
+                // A page that is not the registry's own may be there for a moment: only what is said of the tag is proof of none.
+                case RemoteAnswer<RemotePage<Descriptor>>.Failed(RemoteFailure.Unavailable { Reason: UnavailableReason.NotFoundPage })
                     when link is null:
-                    return await ListByTagAsync(repository, subject, cancellationToken);
+                    return await ListByTagAsync(repository, subject, tags: null, cancellationToken);
+
+                case RemoteAnswer<RemotePage<Descriptor>>.Failed(var failure) when link is null
+                    && failure is (RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.Unsupported }):
+                    if (IsWithoutReferrers(failure))
+                    {
+                        _withoutReferrers[repository] = _connection.Time.GetUtcNow() + WithoutReferrersKept;
+                    }
+
+                    return await ListByTagAsync(repository, subject, tags, cancellationToken);
 
                 case var other:
                     return ((RemoteAnswer<RemotePage<Descriptor>>.Failed)other).Failure;
@@ -115,17 +145,33 @@ public sealed class RemoteListings
         return _connection.BadAnswer($"has a list of more than {MaxPages} pages");
     }
 
+    /// <summary>Whether an answer is about the API and not about this manifest or this repository: those have codes of their own.</summary>
+    private static bool IsWithoutReferrers(RemoteFailure failure) => failure is
+    {
+        Status: HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented,
+        Code: null or "UNSUPPORTED",
+    };
+
     private async Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListByTagAsync(
-        RepositoryName repository, Digest subject, CancellationToken cancellationToken) =>
-        await _registry.GetManifestAsync(repository, ReferrersTag.TagOf(subject), cancellationToken) switch
+        RepositoryName repository, Digest subject, IReadOnlySet<Tag>? tags, CancellationToken cancellationToken)
+    {
+        var tag = ReferrersTag.TagOf(subject);
+        if (tags?.Contains(tag) == false)
+        {
+            return new List<Descriptor>();
+        }
+
+        return await _registry.GetManifestAsync(repository, tag, cancellationToken) switch
         {
             RemoteAnswer<Manifest>.Found(var index) => index.View().Children.ToList(),
             RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing) => new List<Descriptor>(),
             var other => ((RemoteAnswer<Manifest>.Failed)other).Failure,
         };
+    }
 
     /// <summary>
-    /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes behind.
+    /// Page after page to the last. A registry that fills a page and names no next one may have forgotten to: it is asked for what comes
+    /// behind that.
     /// </summary>
     private async Task<RemoteAnswer<IReadOnlyList<T>>> ListAllAsync<T>(Func<PageLink?, string?, Task<RemoteAnswer<RemotePage<T>>>> get)
         where T : notnull

@@ -28,6 +28,8 @@ public sealed class RemoteRegistry : IDisposable
 
     public string Name => _options.Name;
 
+    public Uri Url => _options.Url;
+
     /// <summary>What there is: repositories, tags, referrers.</summary>
     public RemoteListings Listings { get; }
 
@@ -58,11 +60,20 @@ public sealed class RemoteRegistry : IDisposable
     /// <param name="known">What the tag pointed to when last asked; the answer may then be Unchanged.</param>
     /// <param name="patience">Whether what fails is tried again.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="believesMissing">
+    /// Whether a 404 that the registry has answered to HEAD is enough: of one that keeps what is pushed to it, and asks no other.
+    /// </param>
     public async Task<RemoteAnswer<ResolvedTag>> ResolveAsync(
-        RepositoryName repository, Reference reference, Digest? known, RemotePatience patience, CancellationToken cancellationToken)
+        RepositoryName repository,
+        Reference reference,
+        Digest? known,
+        RemotePatience patience,
+        CancellationToken cancellationToken,
+        bool believesMissing = false)
     {
         var head = await HeadManifestAsync(repository, reference, known, patience, cancellationToken);
-        return head is RemoteAnswer<ResolvedTag>.Failed(var failure) && (failure is RemoteFailure.Missing || IsHeadOfNoUse(failure))
+        return head is RemoteAnswer<ResolvedTag>.Failed(var failure)
+            && ((failure is RemoteFailure.Missing && !believesMissing) || IsHeadOfNoUse(failure))
             ? await ResolveByGetAsync(repository, reference, known, patience, cancellationToken)
             : head;
     }

@@ -4,8 +4,7 @@ namespace Mirror.Oci.Remote;
 
 /// <summary>
 /// Counts the requests that a piece of work makes to registries, as they see them: each attempt, each page, and what an upload takes. It
-/// goes along
-/// with the flow of that work, so that others who ask the same registry meanwhile are not counted.
+/// goes along with the flow of that work, so that others who ask the same registry meanwhile are not counted.
 /// </summary>
 public sealed class RequestTally
 {

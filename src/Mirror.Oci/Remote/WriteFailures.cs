@@ -15,9 +15,14 @@ internal static class WriteFailures
             ? new RemoteFailure.Refused(RefusalReason.Unsupported, failure.Why) { Status = failure.Status, Code = failure.Code }
             : Of(failure);
 
-    /// <summary>Whether the registry no longer knows the upload, or no longer takes it.</summary>
-    public static bool IsUploadGone(RemoteFailure failure) => failure is RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.NotFoundPage }
-        || failure.Code?.StartsWith("BLOB_UPLOAD_", StringComparison.Ordinal) == true;
+    /// <summary>
+    /// Whether the registry no longer knows the upload, or no longer takes it. Whatever its code says, it has one of which it says that these
+    /// are not the next bytes, or that they have not come in time.
+    /// </summary>
+    public static bool IsUploadGone(RemoteFailure failure) =>
+        failure.Status is not (HttpStatusCode.RequestedRangeNotSatisfiable or HttpStatusCode.RequestTimeout)
+        && (failure is RemoteFailure.Missing or RemoteFailure.Unavailable { Reason: UnavailableReason.NotFoundPage }
+            || failure.Code?.StartsWith("BLOB_UPLOAD_", StringComparison.Ordinal) == true);
 
     private static RefusalReason? ReasonOf(RemoteFailure failure) => (failure.Status, failure.Code) switch
     {

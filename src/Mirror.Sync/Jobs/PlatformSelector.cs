@@ -10,8 +10,7 @@ public sealed class PlatformSelector(IReadOnlyList<Platform> platforms)
 
     /// <summary>
     /// The children for the platforms, those that are for no platform, and attestations of these. All where no platform is named; none
-    /// where no
-    /// image is for any of them.
+    /// where no image is for any of them.
     /// </summary>
     public IReadOnlyList<Descriptor> Select(IReadOnlyList<Descriptor> children)
     {

@@ -24,12 +24,14 @@ public sealed class RepositorySelector(Endpoint from, Endpoint to, IReadOnlyList
     public SelectedRepositories Select(IReadOnlyCollection<RepositoryName> catalog)
     {
         // Copies of copies would grow with each run, where the target is a part of the source.
-        var listed = catalog.Where(name => !to.IsBelow(from) || to.FindRelative(name) is null).Select(from.FindRelative).OfType<RepositoryName>().ToList();
+        var listed = catalog.Where(name => !to.IsBelow(from) || to.FindRelative(name) is null)
+            .Select(from.FindRelative).OfType<RepositoryName>().ToList();
         var names = new SortedSet<RepositoryName>(Comparer<RepositoryName>.Create((a, b) => string.CompareOrdinal($"{a}", $"{b}")));
         var unmatched = new List<RepositoryFilter>();
         foreach (var filter in repositories)
         {
-            List<RepositoryName> matches = filter is RepositoryFilter.Name { Repository: var name } ? [name] : listed.FindAll(filter.Matches);
+            List<RepositoryName> matches =
+                filter is RepositoryFilter.Name { Repository: var name } ? [name] : listed.FindAll(filter.Matches);
             names.UnionWith(matches);
             if (matches.Count == 0)
             {

@@ -57,7 +57,7 @@ public sealed record SyncJob
     /// <summary>How many images are copied at once.</summary>
     public int Parallel { get; init; } = 4;
 
-    /// <summary>How often the target is asked whether it still has what was put there.</summary>
+    /// <summary>How often the target is asked whether it still has what was put there, and the source what refers to it.</summary>
     public TimeSpan Verify { get; init; } = TimeSpan.FromDays(7);
 
     /// <summary>How many pulls a run leaves of what the source's quota still allows.</summary>
@@ -74,7 +74,8 @@ public sealed record SyncJob
     {
         if (From is Endpoint.Cache)
         {
-            yield return new JobFault("from", "the cache is no source, as it has only what somebody pulled: write the registry that it is from");
+            yield return new JobFault(
+                "from", "the cache is no source, as it has only what somebody pulled: write the registry that it is from");
         }
 
         if (From == To)
@@ -99,7 +100,8 @@ public sealed record SyncJob
 
         if (Index == IndexMode.Rewrite && Platforms.Count == 0)
         {
-            yield return new JobFault("index", "all platforms are copied, so that there is nothing to rewrite: add platforms, or remove the key");
+            yield return new JobFault(
+                "index", "all platforms are copied, so that there is nothing to rewrite: add platforms, or remove the key");
         }
 
         foreach (var fault in new RepositorySelector(From, To, [.. Repositories.OfType<RepositoryFilter.Name>()]).Select([]).Faults)

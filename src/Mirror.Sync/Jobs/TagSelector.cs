@@ -51,7 +51,8 @@ public sealed class TagSelector(TagSelection selection)
     public IReadOnlyList<TagDecision> Select(IReadOnlyCollection<Tag> tags, IReadOnlyDictionary<Tag, DateTimeOffset>? created = null)
     {
         var late = FindLate([.. tags.Distinct().Where(IsRival)], created ?? NoTimes);
-        return [.. tags.Distinct().Select(tag => new TagDecision(tag, ReasonByName(tag) ?? late.GetValueOrDefault(tag) ?? new TagReason.Selected()))];
+        return [.. tags.Distinct()
+            .Select(tag => new TagDecision(tag, ReasonByName(tag) ?? late.GetValueOrDefault(tag) ?? new TagReason.Selected()))];
     }
 
     /// <summary>Why a tag is out by its name alone, or null.</summary>
@@ -87,7 +88,8 @@ public sealed class TagSelector(TagSelection selection)
                 .ThenByDescending(tag => tag.ToString(), StringComparer.Ordinal)
                 .GroupBy(_ => ""),
         };
-        var late = ranked.SelectMany(group => group.Skip(newest)).ToDictionary(tag => tag, TagReason (_) => new TagReason.NotNewest(newest));
+        var late = ranked.SelectMany(group => group.Skip(newest))
+            .ToDictionary(tag => tag, TagReason (_) => new TagReason.NotNewest(newest));
         foreach (var tag in rivals)
         {
             if (selection.By == NewestBy.Version ? versions[tag] is null : !created.ContainsKey(tag))

@@ -87,7 +87,8 @@ public sealed class VersionRange
         var wild = Array.FindIndex(parts, part => part is "x" or "X" or "*");
         if (wild >= 0)
         {
-            return parts.Skip(wild).All(part => part is "x" or "X" or "*") && (wild == 0 || FindBound(string.Join('.', parts[..wild])) is { Version.PreRelease: null })
+            return parts.Skip(wild).All(part => part is "x" or "X" or "*")
+                && (wild == 0 || FindBound(string.Join('.', parts[..wild])) is { Version.PreRelease: null })
                 ? new Bound(wild == 0 ? [] : FindBound(string.Join('.', parts[..wild]))!.Numbers, Version: null, IsPartial: true)
                 : null;
         }
@@ -115,7 +116,8 @@ public sealed class VersionRange
         /// <summary>Whether it is no later than the version.</summary>
         public bool IsAtMost(TagVersion version) =>
             Version is { PreRelease: not null } ? TagVersion.CompareReleases(Version, version) <= 0
-            : TagVersion.CompareNumbers(Numbers, version.Numbers) is var byNumbers && (byNumbers < 0 || byNumbers == 0 && version.PreRelease is null);
+            : TagVersion.CompareNumbers(Numbers, version.Numbers) is var byNumbers
+                && (byNumbers < 0 || byNumbers == 0 && version.PreRelease is null);
 
         /// <summary>Whether the version is earlier. What comes before a release belongs to it, and is no earlier.</summary>
         public bool IsAbove(TagVersion version) =>

@@ -7,8 +7,7 @@ namespace Mirror.Sync.Planning;
 
 /// <summary>
 /// Says how large that is which a plan copies. It fetches the manifests, which costs quota where there is one: below the job's reserve
-/// nothing is
-/// fetched, and sizes stay unknown. What the target has already is not taken off.
+/// nothing is fetched, and sizes stay unknown. What the target has already is not taken off.
 /// </summary>
 internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
 {

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
 using Mirror.Sync.Jobs;
@@ -8,8 +9,8 @@ namespace Mirror.Sync.Planning;
 
 /// <summary>
 /// Says what a run of a job would do, and writes nothing anywhere. What is remembered is believed: the source is asked for its tags and
-/// what they
-/// point to, immutable ones excepted, and the target only for what is not remembered, or for everything where the plan is to be full.
+/// what they point to, immutable ones excepted, and the target only for what is not remembered, or for everything in a full plan and where
+/// the target is in this process.
 /// </summary>
 public sealed class Planner(
     SyncJob job,
@@ -28,6 +29,7 @@ public sealed class Planner(
     private static readonly ILookup<Digest, Tag> NoTags =
         Array.Empty<(Digest Digest, Tag Tag)>().ToLookup(pair => pair.Digest, pair => pair.Tag);
 
+    private readonly CopyTerms _terms = new(job, source, target);
     private readonly SemaphoreSlim _questions = new(QuestionsAtOnce, QuestionsAtOnce);
 
     public async Task<SyncPlan> PlanAsync(RunScope scope, CancellationToken cancellationToken)
@@ -74,8 +76,14 @@ public sealed class Planner(
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
     {
+        if (target.FindFault(names.Target) is { } fault)
+        {
+            return Failed(fault);
+        }
+
         var repository = source.GetSource(names.Source);
-        var known = state.ListTags(job.Name, names.Source).ToDictionary(tag => tag.Tag);
+        // What was put elsewhere says nothing of what is to be put here, nor does it go from here.
+        var known = state.ListTags(job.Name, names.Source).Where(tag => _terms.IsFor(tag, names.Target)).ToDictionary(tag => tag.Tag);
         var put = known.Values.Where(tag => tag.Put is not null).ToList();
         var answer = await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken);
         if (answer is not RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags))
@@ -96,38 +104,51 @@ public sealed class Planner(
         }
 
         var touched = scope.Tags?.Select(SubjectTag.FindSubject).OfType<Digest>().ToHashSet() ?? [];
-        var decisions = job.TagSelector.Select(tags, created.Times)
-            .Where(decision => scope.Tags is null || scope.Tags.Contains(decision.Tag) || IsTouched(known.GetValueOrDefault(decision.Tag)?.Seen));
-        var images = decisions.Where(decision => decision.Reason is not TagReason.BelongsTo);
+        var images = job.TagSelector.Select(tags, created.Times)
+            .Where(decision => decision.Reason is not TagReason.BelongsTo && IsMeant(decision.Tag)).ToList();
+        var isFirst = put.Count == 0 && scope.Tags is null && images.Exists(decision => decision.IsSelected);
+        var there = isFirst ? await ListTargetTagsAsync(names, cancellationToken) : null;
+        var inquiry = new Inquiry(names, resolver, there, touched, scope.IsFull);
         var planned = await Task.WhenAll(images.Select(decision => decision.IsSelected
-            ? PlanAsync(names, decision.Tag, known.GetValueOrDefault(decision.Tag), resolver, scope, IsTouched, cancellationToken)
+            ? PlanAsync(inquiry, decision.Tag, known.GetValueOrDefault(decision.Tag), cancellationToken)
             : Task.FromResult(new PlannedTag(decision.Tag, PlannedAction.Filtered) { Why = TextOf(decision.Reason) })));
         var listed = tags.ToHashSet();
         var gone = scope.Tags is null
             ? await Task.WhenAll(put.Where(tag => !listed.Contains(tag.Tag)).Select(tag => PlanGoneAsync(names, tag, cancellationToken)))
             : [];
-        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null);
+        return new PlannedRepository(names, [.. planned, .. gone], SubjectTagsOf(tags), Failure: null)
+        {
+            Listed = listed,
+            IsNew = there is { Count: 0 } && known.Count == 0,
+        };
 
-        bool IsTouched(Digest? digest) => digest is { } seen && touched.Contains(seen);
+        bool IsMeant(Tag tag) =>
+            scope.Tags is null || scope.Tags.Contains(tag) || (known.GetValueOrDefault(tag)?.Seen is { } seen && touched.Contains(seen));
 
         PlannedRepository Failed(string why) => new(names, [], NoTags, why);
     }
 
-    private async Task<PlannedTag> PlanAsync(
-        RepositoryPair names,
-        Tag tag,
-        TagState? known,
-        TagResolver resolver,
-        RunScope scope,
-        Predicate<Digest?> isTouched,
-        CancellationToken cancellationToken)
+    /// <summary>One request in place of one for each tag, where nothing of a repository is remembered.</summary>
+    /// <returns>What the target has; null where it does not say, and is asked for each.</returns>
+    private async Task<IReadOnlySet<Tag>?> ListTargetTagsAsync(RepositoryPair names, CancellationToken cancellationToken)
     {
-        var isKnown = known is { Seen: not null, Put: not null };
+        var repository = target.GetTarget(names.Target);
+        return await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken) switch
+        {
+            RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags) => tags.ToHashSet(),
+            RemoteAnswer<IReadOnlyList<Tag>>.Failed(RemoteFailure.Missing) => FrozenSet<Tag>.Empty,
+            _ => null,
+        };
+    }
+
+    private async Task<PlannedTag> PlanAsync(Inquiry inquiry, Tag tag, TagState? known, CancellationToken cancellationToken)
+    {
+        var isKnown = known is { Seen: not null, Put: not null } && known.Terms == _terms.Of(inquiry.Names.Target);
         var seen = known?.Seen;
         Manifest? manifest = null;
         if (!isKnown || !immutableTags.Any(pattern => pattern.Matches(tag)))
         {
-            switch (await resolver.ResolveAsync(tag, cancellationToken))
+            switch (await inquiry.Source.ResolveAsync(tag, cancellationToken))
             {
                 case RemoteAnswer<ResolvedTag>.Found(var resolved):
                     (seen, manifest) = (resolved.Descriptor.Digest, resolved.Manifest);
@@ -142,16 +163,21 @@ public sealed class Planner(
         var planned = new PlannedTag(tag, PlannedAction.UpToDate) { Source = seen, Manifest = manifest, Known = known };
         // With another Seen, Put is what was put for that.
         var expected = isKnown && known!.Seen == seen ? known.Put : job.Index == IndexMode.Sparse ? seen : null;
-        if (isKnown && !scope.IsFull)
+        if (isKnown && !inquiry.IsFull && !target.IsHere)
         {
-            return known!.Seen == seen ? WithReferrers(planned, isTouched) : planned with { Action = PlannedAction.Update };
+            return known!.Seen == seen ? WithReferrers(planned, inquiry) : planned with { Action = PlannedAction.Update };
         }
 
-        var there = target.GetTarget(names.Target);
+        if (inquiry.AtTarget?.Contains(tag) == false)
+        {
+            return planned with { Action = PlannedAction.Copy };
+        }
+
+        var there = target.GetTarget(inquiry.Names.Target);
         return await AskAsync(() => there.ResolveAsync(tag, known: null, cancellationToken), cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest == expected =>
-                WithReferrers(planned with { Target = found.Descriptor }, isTouched),
+                WithReferrers(planned with { Target = found.Descriptor }, inquiry),
             RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
             RemoteAnswer<ResolvedTag>.Failed(var failure) =>
@@ -160,9 +186,10 @@ public sealed class Planner(
         };
     }
 
-    private PlannedTag WithReferrers(PlannedTag tag, Predicate<Digest?> isTouched) => tag with
+    private PlannedTag WithReferrers(PlannedTag tag, Inquiry inquiry) => tag with
     {
-        IsReferrersDue = job.Referrers && (isTouched(tag.Source) || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
+        IsReferrersDue = job.Referrers
+            && (inquiry.IsFull || inquiry.IsTouched(tag.Source) || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
     };
 
     /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>
@@ -181,7 +208,11 @@ public sealed class Planner(
                 planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
                 planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },
-            _ => planned with { Action = PlannedAction.Delete },
+            var answer => planned with
+            {
+                Action = PlannedAction.Delete,
+                Target = (answer as RemoteAnswer<ResolvedTag>.Found)?.Content.Descriptor,
+            },
         };
     }
 
@@ -189,8 +220,13 @@ public sealed class Planner(
     private SyncPlan HoldDeletions(SyncPlan plan, RunScope scope)
     {
         var wanted = plan.Count(PlannedAction.Delete);
+        if (wanted == 0)
+        {
+            return plan;
+        }
+
         var existing = state.ListRepositories(job.Name)
-            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null));
+            .Sum(repository => state.ListTags(job.Name, repository).Count(tag => tag.Put is not null && _terms.HasSameEnds(tag)));
         var limit = job.DeleteLimit.Of(existing);
         if (scope.MayDeleteMore || wanted <= limit)
         {
@@ -237,5 +273,17 @@ public sealed class Planner(
         {
             _questions.Release();
         }
+    }
+
+    /// <summary>What the tags of one repository are asked about.</summary>
+    /// <param name="Names">The repository.</param>
+    /// <param name="Source">What they point to there.</param>
+    /// <param name="AtTarget">Which ones the target has; null where it has not said.</param>
+    /// <param name="Touched">Manifests about which something was pushed.</param>
+    /// <param name="IsFull">Whether the target is asked for everything.</param>
+    private sealed record Inquiry(
+        RepositoryPair Names, TagResolver Source, IReadOnlySet<Tag>? AtTarget, IReadOnlySet<Digest> Touched, bool IsFull)
+    {
+        public bool IsTouched(Digest? digest) => digest is { } seen && Touched.Contains(seen);
     }
 }

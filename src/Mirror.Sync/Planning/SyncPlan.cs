@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Mirror.Oci;
 using Mirror.Sync.Jobs;
 using Mirror.Sync.State;
@@ -59,7 +60,17 @@ public sealed record PlannedTag(Tag Tag, PlannedAction Action)
 /// <param name="SubjectTags">Tags that come along with the manifest that they are about, by its digest.</param>
 /// <param name="Failure">Why nothing can be said of the repository; null where something can.</param>
 public sealed record PlannedRepository(
-    RepositoryPair Names, IReadOnlyList<PlannedTag> Tags, ILookup<Digest, Tag> SubjectTags, string? Failure);
+    RepositoryPair Names, IReadOnlyList<PlannedTag> Tags, ILookup<Digest, Tag> SubjectTags, string? Failure)
+{
+    /// <summary>All tags that the source has listed.</summary>
+    internal IReadOnlySet<Tag> Listed { get; init; } = FrozenSet<Tag>.Empty;
+
+    /// <summary>
+    /// Whether the target says that it has no tag there and nothing is remembered of it: then it is not asked for each manifest and blob
+    /// before they are sent.
+    /// </summary>
+    internal bool IsNew { get; init; }
+}
 
 /// <summary>What a run of a job does: it executes this and nothing else.</summary>
 /// <param name="Repositories">In the order of their names.</param>
@@ -80,7 +91,12 @@ public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IRe
 /// <summary>What of a job is run, and how thoroughly.</summary>
 public sealed record RunScope
 {
-    /// <summary>Whether the target is asked for everything, whatever is remembered.</summary>
+    /// <summary>
+    /// Whether source and target are asked for everything, whatever is remembered: each tag that the job selects, immutable ones excepted
+    /// at the source; at the target each image of an index; and what refers to all of these. An image whose manifest the target has is
+    /// taken to have its blobs, without asking for each: a registry takes no manifest without them. Where it says later that it lacks one,
+    /// it is asked for all.
+    /// </summary>
     public bool IsFull { get; init; }
 
     /// <summary>Whether more may be deleted, this once, than the job's limit allows.</summary>

@@ -6,9 +6,8 @@ using Mirror.Sync.State;
 namespace Mirror.Sync.Replication;
 
 /// <summary>
-/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have is mounted, and what
-/// is sent
-/// goes on where an earlier upload of it has ended.
+/// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have, from this run or an
+/// earlier one, is mounted, and what is sent goes on where an earlier upload of it has ended.
 /// </summary>
 internal sealed class BlobCopier(
     ISourceRegistry source,
@@ -22,8 +21,16 @@ internal sealed class BlobCopier(
     /// <summary>Smaller blobs are sent again sooner than anybody has remembered how far they came.</summary>
     private const int WorthRemembering = 1024 * 1024;
 
+    /// <param name="from">Where it is.</param>
+    /// <param name="to">Where it goes.</param>
+    /// <param name="blob">Its digest and size.</param>
+    /// <param name="isNew">
+    /// Whether the repository has nothing but what is remembered: the target is not asked for another blob then.
+    /// </param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">It is not there.</exception>
-    public async Task CopyAsync(ISourceRepository from, ITargetRepository to, Descriptor blob, CancellationToken cancellationToken)
+    public async Task CopyAsync(
+        ISourceRepository from, ITargetRepository to, Descriptor blob, bool isNew, CancellationToken cancellationToken)
     {
         if (blobs.IsAt(to.Name, blob.Digest))
         {
@@ -33,7 +40,9 @@ internal sealed class BlobCopier(
         using var turn = await blobs.EnterAsync(blob.Digest, cancellationToken);
         if (!blobs.IsAt(to.Name, blob.Digest))
         {
-            var (isThere, begun) = await MountAsync(from, to, blob.Digest, cancellationToken);
+            var (isThere, begun) = await MountAsync(from, to, blob.Digest, isNew, cancellationToken);
+            // Before it is there: who comes after a process that was killed looks here first.
+            state.SavePlace(target.Name, blob.Digest, to.Name);
             if (!isThere)
             {
                 await PushAsync(from, to, blob, begun, cancellationToken);
@@ -45,28 +54,32 @@ internal sealed class BlobCopier(
 
     /// <summary>
     /// (1) mount what was put into another repository (2) ask whether it is there (3) mount what the source has, where that is the target
-    /// too
+    /// as well
     /// </summary>
     private async Task<(bool IsThere, RemoteUpload? Begun)> MountAsync(
-        ISourceRepository from, ITargetRepository to, Digest digest, CancellationToken cancellationToken)
+        ISourceRepository from, ITargetRepository to, Digest digest, bool isNew, CancellationToken cancellationToken)
     {
         RemoteUpload? begun = null;
-        if (blobs.FindPlace(digest) is { } place)
+        var place = blobs.FindPlace(digest) ?? state.FindPlace(target.Name, digest);
+        if (place is { } other && other != to.Name)
         {
-            (var isMounted, begun) = await MountAsync(to, digest, place, cancellationToken);
+            (var isMounted, begun) = await MountAsync(to, digest, other, cancellationToken);
             if (isMounted)
             {
                 return (true, null);
             }
         }
 
-        switch (await to.HasBlobAsync(digest, cancellationToken))
+        if (!isNew || place is not null)
         {
-            case RemoteAnswer<bool>.Found(true):
-                return (true, null);
+            switch (await to.HasBlobAsync(digest, cancellationToken))
+            {
+                case RemoteAnswer<bool>.Found(true):
+                    return (true, null);
 
-            case RemoteAnswer<bool>.Failed(var failure):
-                throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+                case RemoteAnswer<bool>.Failed(var failure):
+                    throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+            }
         }
 
         return begun is null && source.Name == target.Name && from.Name != to.Name
@@ -87,6 +100,10 @@ internal sealed class BlobCopier(
         {
             progress.CountMounted();
         }
+        else
+        {
+            state.RemovePlace(target.Name, digest, place);
+        }
 
         return (mounted.IsMounted, mounted.Upload);
     }
@@ -97,18 +114,7 @@ internal sealed class BlobCopier(
         var isRemembered = blob.Size >= WorthRemembering;
         var saved = isRemembered ? state.FindUpload(target.Name, to.Name, blob.Digest)?.Upload : null;
         using var turn = await turns.EnterAsync(source, target, cancellationToken);
-        await using var content = new BlobSource(from, blob.Digest, progress);
-        await content.OpenFirstAsync(cancellationToken);
-        RemoteAnswer<PushedBlob> answer;
-        try
-        {
-            answer = await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or InvalidDataException)
-        {
-            throw new CopyFailedException($"blob {blob.Digest} has not come whole from {source.Name}: {e.Message}");
-        }
-
+        var answer = await to.TryFetchBlobAsync(blob, progress.CountRead, cancellationToken) ?? await SendAsync();
         if (answer is RemoteAnswer<PushedBlob>.Failed(var failure))
         {
             if (isRemembered && failure is RemoteFailure.Refused)
@@ -125,6 +131,25 @@ internal sealed class BlobCopier(
         }
 
         progress.CountSent(((RemoteAnswer<PushedBlob>.Found)answer).Content.Sent);
+
+        async Task<RemoteAnswer<PushedBlob>> SendAsync()
+        {
+            await using var content = new BlobSource(from, blob.Digest, progress);
+            // What goes on further behind opens it there.
+            if (saved is not { Offset: > 0 })
+            {
+                await content.OpenFirstAsync(cancellationToken);
+            }
+
+            try
+            {
+                return await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException)
+            {
+                throw new CopyFailedException($"blob {blob.Digest} has not come whole from {source.Name}: {e.Message}");
+            }
+        }
 
         void Reached(RemoteUpload upload)
         {

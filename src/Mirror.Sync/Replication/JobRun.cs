@@ -15,6 +15,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
 
     private readonly SyncJob _job = running.Job;
     private readonly ConcurrentQueue<Missing> _missing = [];
+    private readonly CopyTerms _terms = new(running.Job, ends.Source, ends.Target);
     private readonly RequestTally _tally = new();
     private int _copied;
     private int _upToDate;
@@ -70,7 +71,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                 _job,
                 ends.Source.GetSource(repository.Names.Source),
                 ends.Target.GetTarget(repository.Names.Target),
-                repository.SubjectTags,
+                repository,
                 blobCopier,
                 blobs,
                 quota);
@@ -98,7 +99,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                 case PlannedAction.Copy or PlannedAction.Update:
                     var put = await copier.CopyAsync(tag, cancellationToken);
                     Interlocked.Increment(ref _copied);
-                    SaveDone(repository.Names.Source, tag, put, isReferrersAsked: _job.Referrers);
+                    SaveDone(repository.Names, tag, put, isReferrersAsked: _job.Referrers);
                     running.Tell(new TagResult(repository, tag, Why: null));
                     break;
 
@@ -106,16 +107,22 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                     var there = tag.Target?.Digest ?? tag.Known!.Put!.Value;
                     if (tag.Target is { } found)
                     {
-                        await copier.CompleteAsync(found, cancellationToken);
+                        // A registry elsewhere has an image's blobs where it has the image, or says nothing of them.
+                        if (MediaTypes.IsIndex(found.MediaType) || ends.Target.IsHere)
+                        {
+                            await copier.CompleteAsync(found, cancellationToken);
+                        }
+
+                        await ends.Target.GetTarget(repository.Names.Target).ConfirmTagAsync(tag.Tag, found.Digest, cancellationToken);
                     }
 
                     if (tag.IsReferrersDue)
                     {
-                        await copier.CopyReferrersAsync(there, cancellationToken);
+                        await copier.CopyReferrersAsync(there, tag.Target, cancellationToken);
                     }
 
                     Interlocked.Increment(ref _upToDate);
-                    SaveDone(repository.Names.Source, tag, there, tag.IsReferrersDue);
+                    SaveDone(repository.Names, tag, there, tag.IsReferrersDue);
                     break;
 
                 case PlannedAction.Failed:
@@ -130,7 +137,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
 
     private async Task DeleteAsync(PlannedRepository repository, PlannedTag tag, CancellationToken cancellationToken)
     {
-        if (await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
+        // What the target does not have is only forgotten.
+        if (tag.Target is not null && await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
             is { } failure and not RemoteFailure.Missing)
         {
             var why = $"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}";
@@ -151,7 +159,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         }
         else
         {
-            var known = tag.Known ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, 0, null);
+            var known = tag.Known
+                ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, null, 0, null);
             // Seen stays what Put was made from, so that the next run finds that they do not belong to what the tag points to now.
             state.Save(known with { Failures = known.Failures + 1, Why = failure.Message });
         }
@@ -160,12 +169,13 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         running.Tell(new TagResult(repository, tag, failure.Message));
     }
 
-    private void SaveDone(RepositoryName repository, PlannedTag tag, Digest put, bool isReferrersAsked)
+    private void SaveDone(RepositoryPair names, PlannedTag tag, Digest put, bool isReferrersAsked)
     {
         var now = time.GetUtcNow();
         var referrersAt = isReferrersAsked ? now : tag.Known?.ReferrersAt;
         var putAt = tag.Action == PlannedAction.UpToDate && tag.Target is null ? tag.Known?.PutAt : now;
-        state.Save(new TagState(_job.Name, repository, tag.Tag, tag.Source, now, ETag: null, put, putAt, referrersAt, 0, null));
+        var terms = _terms.Of(names.Target);
+        state.Save(new TagState(_job.Name, names.Source, tag.Tag, tag.Source, now, ETag: null, put, putAt, terms, referrersAt, 0, null));
     }
 
     private RunReport End(SyncRun run, RunOutcome outcome)

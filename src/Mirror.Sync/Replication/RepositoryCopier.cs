@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
 using Mirror.Sync.Jobs;
@@ -9,14 +10,13 @@ namespace Mirror.Sync.Replication;
 
 /// <summary>
 /// Copies tags from one repository to another: blobs, then children, then the manifest, then what refers to it, then the tag, so that
-/// whoever sees
-/// a tag can pull it whole. A manifest's bytes are never changed, except those of an index that the job wants to be smaller.
+/// whoever sees a tag can pull it whole. A manifest's bytes are never changed, except those of an index that the job wants to be smaller.
 /// </summary>
 internal sealed class RepositoryCopier(
     SyncJob job,
     ISourceRepository from,
     ITargetRepository to,
-    ILookup<Digest, Tag> subjectTags,
+    PlannedRepository plan,
     BlobCopier blobs,
     TargetBlobs places,
     QuotaReserve quota)
@@ -31,11 +31,17 @@ internal sealed class RepositoryCopier(
     /// <summary>Manifests that are whole at the target.</summary>
     private readonly ConcurrentDictionary<Digest, bool> _whole = [];
 
+    private readonly FrozenDictionary<Digest, SharedManifest> _shared = plan.Tags
+        .Where(tag => tag is { Action: PlannedAction.Copy or PlannedAction.Update, Manifest: null })
+        .GroupBy(tag => tag.Source!.Value)
+        .Where(tags => tags.Skip(1).Any())
+        .ToFrozenDictionary(tags => tags.Key, tags => new SharedManifest(tags.Count()));
+
     /// <returns>What the target has under the tag now.</returns>
     /// <exception cref="CopyFailedException">The tag is as it was.</exception>
     public async Task<Digest> CopyAsync(PlannedTag tag, CancellationToken cancellationToken)
     {
-        var original = tag.Manifest ?? await GetAsync(tag.Source!.Value, cancellationToken);
+        var original = tag.Manifest ?? await GetOnceAsync(tag.Source!.Value, cancellationToken);
         try
         {
             return await CopyAsync(tag.Tag, original, isTrusting: true, cancellationToken);
@@ -47,27 +53,36 @@ internal sealed class RepositoryCopier(
         }
     }
 
-    /// <summary>Copies what an index at the target lacks: it may have been put there for fewer platforms, and content goes away.</summary>
+    /// <summary>
+    /// Copies what an image at the target lacks: an index may have been put there for fewer platforms, and content goes away.
+    /// </summary>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
-    public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken)
-    {
-        if (MediaTypes.IsIndex(there.MediaType))
-        {
-            await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);
-        }
-    }
+    public async Task CompleteAsync(Descriptor there, CancellationToken cancellationToken) =>
+        await CopyContentAsync(await GetFromTargetAsync(there.Digest, cancellationToken), isTrusting: true, 0, cancellationToken);
 
     /// <summary>What has come to refer to an image that has not changed.</summary>
     /// <param name="digest">The image at the target.</param>
+    /// <param name="there">What the target has said of it, if it was asked.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
-    public async Task CopyReferrersAsync(Digest digest, CancellationToken cancellationToken)
+    public async Task CopyReferrersAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
     {
-        var manifest = await GetFromTargetAsync(digest, cancellationToken);
-        foreach (var referrer in await FindReferrersAsync(SubjectsOf(manifest, manifest), cancellationToken))
+        foreach (var referrer in await FindReferrersAsync(await FindSubjectsAsync(digest, there, cancellationToken), cancellationToken))
         {
             await CopyAsync(referrer, 1, [digest], isTrusting: true, cancellationToken);
         }
+    }
+
+    /// <summary>Only an index has parts that others may be about.</summary>
+    private async Task<IEnumerable<Digest>> FindSubjectsAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
+    {
+        if (there is not null && MediaTypes.IsImage(there.MediaType))
+        {
+            return [digest];
+        }
+
+        var manifest = await GetFromTargetAsync(digest, cancellationToken);
+        return SubjectsOf(manifest, manifest);
     }
 
     /// <summary>What the target has costs nothing of the source's quota.</summary>
@@ -93,6 +108,7 @@ internal sealed class RepositoryCopier(
         }
 
         await PutAsync(tag, manifest, original, cancellationToken);
+        _whole.TryAdd(manifest.Digest, true);
         return manifest.Digest;
     }
 
@@ -135,13 +151,12 @@ internal sealed class RepositoryCopier(
             places.Remove(to.Name, blob.Digest);
         }
 
-        return blobs.CopyAsync(from, to, blob, cancellationToken);
+        return blobs.CopyAsync(from, to, blob, isNew: plan.IsNew && isTrusting, cancellationToken);
     }
 
     /// <summary>
     /// A registry that has an image's manifest has had its blobs, or would not have taken it. An index says less: it may have been taken
-    /// without
-    /// some of its children.
+    /// without some of its children.
     /// </summary>
     private async Task<bool> IsWholeAsync(Descriptor manifest, bool isTrusting, CancellationToken cancellationToken)
     {
@@ -150,9 +165,9 @@ internal sealed class RepositoryCopier(
             return false;
         }
 
-        if (_whole.ContainsKey(manifest.Digest))
+        if (plan.IsNew || _whole.ContainsKey(manifest.Digest))
         {
-            return true;
+            return _whole.ContainsKey(manifest.Digest);
         }
 
         switch (await to.ResolveAsync(manifest.Digest, known: null, cancellationToken))
@@ -198,9 +213,10 @@ internal sealed class RepositoryCopier(
         var found = new List<Reference>();
         foreach (var subject in subjects)
         {
-            switch (await from.ListReferrersAsync(subject, cancellationToken))
+            switch (await from.ListReferrersAsync(subject, plan.Listed, cancellationToken))
             {
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Found(var referrers):
+                    to.NoteReferrers(subject, referrers);
                     found.AddRange(referrers
                         .Where(referrer => MediaTypes.IsManifest(referrer.MediaType))
                         .Select(referrer => (Reference)referrer.Digest));
@@ -210,7 +226,7 @@ internal sealed class RepositoryCopier(
                     throw new CopyFailedException($"what refers to {subject} is not known: {failure.Why}", failure);
             }
 
-            found.AddRange(subjectTags[subject].Select(tag => (Reference)tag));
+            found.AddRange(plan.SubjectTags[subject].Select(tag => (Reference)tag));
         }
 
         return found;
@@ -249,6 +265,11 @@ internal sealed class RepositoryCopier(
             RemoteAnswer<ResolvedTag>.Found(var found) => found.Descriptor.Digest,
             var answer => throw new CopyFailedException($"{reference} is not known: {WhyOf(answer)}"),
         };
+
+    private Task<Manifest> GetOnceAsync(Digest digest, CancellationToken cancellationToken) =>
+        _shared.TryGetValue(digest, out var shared)
+            ? shared.GetAsync(() => GetAsync(digest, cancellationToken))
+            : GetAsync(digest, cancellationToken);
 
     private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken)
     {

@@ -4,8 +4,7 @@ namespace Mirror.Sync.Replication;
 
 /// <summary>
 /// In which repositories of one target which blobs are, as the runs that go on at the same time have found out, and whose turn it is with
-/// each
-/// blob: what one of them sends, the others wait for.
+/// each blob: what one of them sends, the others wait for.
 /// </summary>
 internal sealed class TargetBlobs
 {

@@ -4,8 +4,7 @@ namespace Mirror.Sync.Replication;
 
 /// <summary>
 /// A blob that is copied needs a connection at either side. Who takes both at once never holds one while it waits for the other, as two
-/// jobs in
-/// opposite directions would for ever.
+/// jobs in opposite directions would for ever.
 /// </summary>
 internal sealed class TransferTurns
 {

@@ -9,6 +9,9 @@ public interface IRegistry
     /// <summary>As the configuration calls it.</summary>
     string Name { get; }
 
+    /// <summary>Where it is. Another place under the same name is another registry.</summary>
+    string Address => Name;
+
     /// <summary>How many blobs may be on their way from or to it at once.</summary>
     int Transfers { get; }
 }
@@ -31,6 +34,15 @@ public interface ISourceRegistry : IRegistry
 /// <summary>Where repositories are to which is copied.</summary>
 public interface ITargetRegistry : IRegistry
 {
+    /// <summary>
+    /// Whether it is in this process. To ask it costs nothing then, and what it has may go at any time: what is remembered of it is not
+    /// believed.
+    /// </summary>
+    bool IsHere => false;
+
+    /// <summary>Why a repository can not be there, whatever its content; null where it can.</summary>
+    string? FindFault(RepositoryName repository) => null;
+
     /// <summary>A repository by its full name; it need not exist yet.</summary>
     ITargetRepository GetTarget(RepositoryName repository);
 }

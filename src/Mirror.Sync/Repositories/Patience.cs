@@ -4,8 +4,7 @@ namespace Mirror.Sync.Repositories;
 
 /// <summary>
 /// How long replication, which has time, waits for one registry that fails in a way that may pass. Once that was in vain, nobody waits
-/// again until
-/// the registry has answered: a run of a thousand tags does not wait for each of them.
+/// again until the registry has answered: a run of a thousand tags does not wait for each of them.
 /// </summary>
 internal sealed class Patience(TimeProvider time)
 {

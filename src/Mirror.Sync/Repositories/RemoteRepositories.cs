@@ -12,6 +12,8 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
 
     public string Name => registry.Name;
 
+    public string Address => registry.Url.AbsoluteUri;
+
     public int Transfers => registry.SpareConnections;
 
     public RateLimit? Quota => registry.RateLimit;
@@ -19,16 +21,19 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
     public Task<RemoteAnswer<IReadOnlyList<RepositoryName>>> ListRepositoriesAsync(CancellationToken cancellationToken) =>
         _patience.AskAsync(() => registry.Listings.ListAllRepositoriesAsync(cancellationToken), cancellationToken);
 
-    public ISourceRepository GetSource(RepositoryName repository) => new Repository(registry, repository, _patience);
+    public ISourceRepository GetSource(RepositoryName repository) => new Repository(registry, repository, _patience, isTarget: false);
 
-    public ITargetRepository GetTarget(RepositoryName repository) => new Repository(registry, repository, _patience);
+    public ITargetRepository GetTarget(RepositoryName repository) => new Repository(registry, repository, _patience, isTarget: true);
 
-    private sealed class Repository(RemoteRegistry registry, RepositoryName name, Patience patience) : ISourceRepository, ITargetRepository
+    private sealed class Repository(RemoteRegistry registry, RepositoryName name, Patience patience, bool isTarget)
+        : ISourceRepository, ITargetRepository
     {
         public RepositoryName Name => name;
 
         public Task<RemoteAnswer<ResolvedTag>> ResolveAsync(Reference reference, Digest? known, CancellationToken cancellationToken) =>
-            patience.AskAsync(() => registry.ResolveAsync(name, reference, known, RemotePatience.Retry, cancellationToken), cancellationToken);
+            patience.AskAsync(
+                () => registry.ResolveAsync(name, reference, known, RemotePatience.Retry, cancellationToken, believesMissing: isTarget),
+                cancellationToken);
 
         public Task<RemoteAnswer<Manifest>> GetManifestAsync(Digest digest, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.GetManifestAsync(name, digest, cancellationToken), cancellationToken);
@@ -38,6 +43,10 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
 
         public Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.Listings.ListAllReferrersAsync(name, subject, cancellationToken), cancellationToken);
+
+        public Task<RemoteAnswer<IReadOnlyList<Descriptor>>> ListReferrersAsync(
+            Digest subject, IReadOnlySet<Tag> tags, CancellationToken cancellationToken) =>
+            patience.AskAsync(() => registry.Listings.ListAllReferrersAsync(name, subject, cancellationToken, tags), cancellationToken);
 
         public async Task<RemoteAnswer<Stream>> OpenBlobAsync(Digest digest, long offset, CancellationToken cancellationToken)
         {
@@ -67,13 +76,15 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
             return registry.Uploads.PushAsync(name, blob, open, transfer, begun, reached, cancellationToken);
         }
 
-        public Task<RemoteAnswer<Descriptor>> PutManifestAsync(Reference reference, Manifest manifest, CancellationToken cancellationToken) =>
+        public Task<RemoteAnswer<Descriptor>> PutManifestAsync(
+            Reference reference, Manifest manifest, CancellationToken cancellationToken) =>
             patience.AskAsync(() => registry.Manifests.PutAsync(name, reference, manifest, cancellationToken), cancellationToken);
 
         public async Task<RemoteFailure?> DeleteTagAsync(Tag tag, CancellationToken cancellationToken)
         {
             var answer = await patience.AskAsync(
-                async () => await registry.Manifests.DeleteAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
+                async () =>
+                    await registry.Manifests.DeleteAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
                 cancellationToken);
             return (answer as RemoteAnswer<Tag>.Failed)?.Failure;
         }

@@ -64,7 +64,8 @@ public sealed class CronExpression
 
         // 7 is Sunday too.
         values[5] = (values[5] | values[5] >> 7) & 0x7f;
-        var parsed = new CronExpression(string.Join(' ', words), values, eitherDay: words[^3][0] is not ('*' or '?') && words[^1][0] is not ('*' or '?'));
+        var eitherDay = words[^3][0] is not ('*' or '?') && words[^1][0] is not ('*' or '?');
+        var parsed = new CronExpression(string.Join(' ', words), values, eitherDay);
         fault = parsed.FindNext(new DateTime(2000, 1, 1)) is null ? "there is no such day" : null;
         cron = fault is null ? parsed : null;
         return fault is null;
@@ -75,7 +76,8 @@ public sealed class CronExpression
     {
         var last = Math.Min(from.Year + MaxYears, DateTime.MaxValue.Year - 1);
         // Up to a whole second.
-        var start = from.Ticks % TimeSpan.TicksPerSecond == 0 ? from : from.AddTicks(TimeSpan.TicksPerSecond - from.Ticks % TimeSpan.TicksPerSecond);
+        var begun = from.Ticks % TimeSpan.TicksPerSecond;
+        var start = begun == 0 ? from : from.AddTicks(TimeSpan.TicksPerSecond - begun);
         for (var day = start.Date; day.Year <= last;)
         {
             if (!Has(4, day.Month))

@@ -76,7 +76,8 @@ public sealed class JobClock : IAsyncDisposable
 
             // Timers leave out what is less than a millisecond, and would come too early.
             var whole = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
-            await Task.Delay(whole < LongestWait ? whole : LongestWait, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(whole < LongestWait ? whole : LongestWait, _time, _stopping.Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         return false;

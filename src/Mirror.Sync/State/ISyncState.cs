@@ -3,9 +3,9 @@ using Mirror.Oci;
 namespace Mirror.Sync.State;
 
 /// <summary>
-/// What the replicator remembers between runs. All of it can be lost: the next run then asks source and target for everything, and copies nothing that is
-/// there. So a write need not be on the disk when it returns, but what is there after a crash is what was written at some moment. Safe for use by many
-/// threads.
+/// What the replicator remembers between runs. All of it can be lost: the next run then asks source and target for everything, and copies
+/// nothing that is there. So a write need not be on the disk when it returns, but what is there after a crash is what was written at some
+/// moment. Safe for use by many threads.
 /// </summary>
 public interface ISyncState : IDisposable
 {
@@ -44,4 +44,15 @@ public interface ISyncState : IDisposable
     void Save(UploadState upload);
 
     void RemoveUpload(string registry, RepositoryName repository, Digest digest);
+
+    /// <summary>
+    /// In which repository of a target a blob last was, or was to be; null where that is not known. It may be there no longer, or not yet.
+    /// </summary>
+    RepositoryName? FindPlace(string registry, Digest digest);
+
+    /// <summary>Keeps that in place of what was known. The places of the last fifty thousand blobs are kept.</summary>
+    void SavePlace(string registry, Digest digest, RepositoryName repository);
+
+    /// <summary>Forgets a place that was wrong, unless another is known by now.</summary>
+    void RemovePlace(string registry, Digest digest, RepositoryName repository);
 }

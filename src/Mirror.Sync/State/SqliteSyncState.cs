@@ -15,10 +15,11 @@ namespace Mirror.Sync.State;
 /// </remarks>
 public sealed class SqliteSyncState : ISyncState
 {
-    private const string TagColumns = "repository, tag, seen, seen_at, etag, put, put_at, referrers_at, failures, why";
+    private const string TagColumns = "repository, tag, seen, seen_at, etag, put, put_at, terms, referrers_at, failures, why";
 
     private const string RunColumns =
-        "id, job, cause, started_at, ended_at, outcome, copied, up_to_date, deleted, failed, blobs, bytes, mounted, source_requests, target_requests, why";
+        "id, job, cause, started_at, ended_at, outcome, "
+        + "copied, up_to_date, deleted, failed, blobs, bytes, mounted, source_requests, target_requests, why";
 
     private readonly SqliteStateFile _file;
     private readonly TimeProvider _time;
@@ -30,7 +31,10 @@ public sealed class SqliteSyncState : ISyncState
         _time = time;
         _lastRun = _file.Read(session => session.FindOne("SELECT coalesce(max(id), 0) FROM runs", row => row.GetInt64(0)), none: 0);
         _file.Write(session => session.Execute(
-            "UPDATE runs SET outcome = $1, ended_at = $2, why = CASE WHEN why IS NULL THEN $3 ELSE $3 || char(10) || why END WHERE outcome = $4",
+            """
+            UPDATE runs SET outcome = $1, ended_at = $2, why = CASE WHEN why IS NULL THEN $3 ELSE $3 || char(10) || why END
+            WHERE outcome = $4
+            """,
             nameof(RunOutcome.Stopped), time.GetUtcNow().UtcTicks, RunHistory.Interrupted, nameof(RunOutcome.Running)));
     }
 
@@ -72,7 +76,7 @@ public sealed class SqliteSyncState : ISyncState
 
     public void Save(TagState tag) => _file.Write(
         session => session.Execute(
-            $"INSERT OR REPLACE INTO tags (job, {TagColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            $"INSERT OR REPLACE INTO tags (job, {TagColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             tag.Job,
             $"{tag.Repository}",
             $"{tag.Tag}",
@@ -81,6 +85,7 @@ public sealed class SqliteSyncState : ISyncState
             tag.ETag is { } etag && StateText.IsExact(etag) ? etag : null,
             tag.Put?.ToString(),
             tag.PutAt?.UtcTicks,
+            tag.Terms,
             tag.ReferrersAt?.UtcTicks,
             tag.Failures,
             StateText.Clean(tag.Why, StateText.TagWhy)),
@@ -102,6 +107,8 @@ public sealed class SqliteSyncState : ISyncState
             session.Execute(
                 "DELETE FROM runs WHERE started_at < $1 AND id < (SELECT max(id) FROM runs AS later WHERE later.job = runs.job)",
                 (_time.GetUtcNow() - RunHistory.Kept).UtcTicks);
+            session.Execute(
+                "DELETE FROM places WHERE number <= (SELECT number FROM places ORDER BY number DESC LIMIT 1 OFFSET $1)", PlaceHistory.Most);
         });
         return begun;
     }
@@ -111,7 +118,8 @@ public sealed class SqliteSyncState : ISyncState
     public IReadOnlyList<SyncRun> ListRuns(string? job, int count) => _file.Read(
         session => (job is null
             ? session.List($"SELECT {RunColumns} FROM runs ORDER BY id DESC LIMIT $1", IfReadable(ReadRun), Math.Max(count, 0))
-            : session.List($"SELECT {RunColumns} FROM runs WHERE job = $1 ORDER BY id DESC LIMIT $2", IfReadable(ReadRun), job, Math.Max(count, 0)))
+            : session.List(
+                $"SELECT {RunColumns} FROM runs WHERE job = $1 ORDER BY id DESC LIMIT $2", IfReadable(ReadRun), job, Math.Max(count, 0)))
             .OfType<SyncRun>().ToList(),
         none: []);
 
@@ -160,6 +168,17 @@ public sealed class SqliteSyncState : ISyncState
     public void RemoveUpload(string registry, RepositoryName repository, Digest digest) => _file.Write(session => session.Execute(
         "DELETE FROM uploads WHERE registry = $1 AND repository = $2 AND digest = $3", registry, $"{repository}", $"{digest}"));
 
+    public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
+        session => session.FindOne(
+            "SELECT repository FROM places WHERE registry = $1 AND digest = $2", row => row.GetString(0), registry, $"{digest}"),
+        none: null) is { } text && RepositoryName.TryParse(text, out var name) ? name : null;
+
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(session => session.Execute(
+        "INSERT OR REPLACE INTO places (registry, digest, repository) VALUES ($1, $2, $3)", registry, $"{digest}", $"{repository}"));
+
+    public void RemovePlace(string registry, Digest digest, RepositoryName repository) => _file.Write(session => session.Execute(
+        "DELETE FROM places WHERE registry = $1 AND digest = $2 AND repository = $3", registry, $"{digest}", $"{repository}"));
+
     public void Dispose() => _file.Dispose();
 
     private static void Keep(SqlSession session, SyncRun run) => session.Execute(
@@ -190,9 +209,10 @@ public sealed class SqliteSyncState : ISyncState
         FindText(row, 4),
         FindDigest(row, 5),
         FindTime(row, 6),
-        FindTime(row, 7),
-        row.GetInt32(8),
-        FindText(row, 9));
+        FindText(row, 7),
+        FindTime(row, 8),
+        row.GetInt32(9),
+        FindText(row, 10));
 
     private static SyncRun ReadRun(SqliteDataReader row) => new(
         row.GetInt64(0),
@@ -215,7 +235,8 @@ public sealed class SqliteSyncState : ISyncState
 
     private static string? FindText(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 
-    private static Digest? FindDigest(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : Digest.Parse(row.GetString(column));
+    private static Digest? FindDigest(SqliteDataReader row, int column) =>
+        row.IsDBNull(column) ? null : Digest.Parse(row.GetString(column));
 
     private static DateTimeOffset GetTime(SqliteDataReader row, int column) => new(row.GetInt64(column), TimeSpan.Zero);
 

@@ -17,6 +17,7 @@ internal static class SqliteTables
             etag         TEXT,
             put          TEXT,               -- a digest
             put_at       INTEGER,
+            terms        TEXT,               -- from where to where and how much of it
             referrers_at INTEGER,
             failures     INTEGER NOT NULL,
             why          TEXT,
@@ -58,6 +59,14 @@ internal static class SqliteTables
             saved_at         INTEGER NOT NULL,
             PRIMARY KEY (registry, repository, digest)
         ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE places (
+            number     INTEGER PRIMARY KEY,  -- grows with each that is saved
+            registry   TEXT NOT NULL,
+            digest     TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            UNIQUE (registry, digest)
+        ) STRICT;
         """;
 
     /// <summary>A database of up to this many bytes is looked through whole when it is opened: that costs some milliseconds.</summary>
@@ -91,7 +100,7 @@ internal static class SqliteTables
 
     private static string? FindDamage(SqlSession session)
     {
-        foreach (var table in new[] { "tags", "runs", "verified", "uploads" })
+        foreach (var table in new[] { "tags", "runs", "verified", "uploads", "places" })
         {
             session.FindOne($"SELECT * FROM {table} ORDER BY 1 LIMIT 1", row => row.GetValue(0));
             session.FindOne($"SELECT * FROM {table} ORDER BY 1 DESC LIMIT 1", row => row.GetValue(0));

@@ -39,7 +39,12 @@ internal sealed class StateFile
     /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
     public static void Create(params ReadOnlySpan<string> paths)
     {
-        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite | FileShare.Delete };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.Write,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+        };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = OwnersOnly;

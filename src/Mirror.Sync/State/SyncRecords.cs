@@ -12,6 +12,7 @@ namespace Mirror.Sync.State;
 /// <param name="ETag">What the source said with it; null where it said none.</param>
 /// <param name="Put">What the job has put at the target under this tag; null where it has put nothing yet.</param>
 /// <param name="PutAt">When it was put, or last found there.</param>
+/// <param name="Terms">From where to where and how much of it was put ; what the job says now may differ.</param>
 /// <param name="ReferrersAt">When it was last asked what refers to it.</param>
 /// <param name="Failures">How many runs in a row have failed with it.</param>
 /// <param name="Why">Why the last one has; null where it has not.</param>
@@ -24,6 +25,7 @@ public sealed record TagState(
     string? ETag,
     Digest? Put,
     DateTimeOffset? PutAt,
+    string? Terms,
     DateTimeOffset? ReferrersAt,
     int Failures,
     string? Why);
@@ -71,7 +73,14 @@ public sealed record RunFigures(
 /// <param name="Figures">What it has done.</param>
 /// <param name="Why">What was not done and why, for people; null where all was.</param>
 public sealed record SyncRun(
-    long Id, string Job, string Cause, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, RunOutcome Outcome, RunFigures Figures, string? Why);
+    long Id,
+    string Job,
+    string Cause,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndedAt,
+    RunOutcome Outcome,
+    RunFigures Figures,
+    string? Why);
 
 /// <summary>An upload to a target that goes on where it stood, also after a restart.</summary>
 /// <param name="Registry">The target, as the configuration calls it.</param>

@@ -93,6 +93,26 @@ public sealed class CachedImages(Store store, ManifestCache manifests)
             tagged, view.ArtifactType, platforms, view.Children.Count, here, contents.BytesHere, contents.Bytes, isComplete);
     }
 
+    /// <summary>
+    /// An image that is here whole: config and distributable layers, each in a file that can be opened. Of an index only itself is looked
+    /// at.
+    /// </summary>
+    public async Task<Manifest?> FindWholeAsync(RepositoryKey repository, Reference reference)
+    {
+        var digest = reference.Tag is { } tag ? store.Metadata.FindTag(repository, tag)?.Digest : reference.Digest;
+        var manifest = digest is null ? null : await manifests.FindStoredAsync(repository, digest.Value);
+        return manifest?.View().Blobs.All(blob => MediaTypes.IsForeignLayer(blob.MediaType) || IsHere(repository, blob.Digest)) == true
+            ? manifest
+            : null;
+    }
+
+    /// <summary>A manifest that is here, whatever else of its image is.</summary>
+    public Task<Manifest?> FindManifestAsync(RepositoryKey repository, Digest digest) => manifests.FindStoredAsync(repository, digest);
+
+    /// <summary>Whether a blob can be given through a repository without asking its upstream.</summary>
+    public bool IsHere(RepositoryKey repository, Digest digest) =>
+        store.Metadata.FindLink(repository, digest) is { Held: true, Blob: { } blob } && store.Blobs.CanBeOpened(blob);
+
     /// <summary>What an image's config says, where it is here.</summary>
     public Platform? FindPlatform(RepositoryKey repository, Descriptor config)
     {

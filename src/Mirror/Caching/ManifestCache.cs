@@ -36,7 +36,8 @@ public sealed partial class ManifestCache(CacheStore store, MirrorMetrics metric
     /// Keeps a manifest that upstream gave, with the tags that it says point to it. It is durable when this is done. A store that can not
     /// take it costs the copy, not the answer.
     /// </summary>
-    public Task KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
+    /// <returns>Whether it is here.</returns>
+    public Task<bool> KeepAsync(UpstreamRepository repository, Manifest manifest, params IReadOnlyList<TagSighting> tags)
     {
         _memory.Add(repository.Key, manifest);
         return store.TryKeepAsync(repository.Key, repository.Upstream.IsGuarded, manifest, tags);

@@ -46,7 +46,8 @@ public sealed class PullThrough : IAsyncDisposable
         Tags = new TagCache(cached, _manifests, metrics, time, loggers.CreateLogger<TagCache>(), _stopping.Token);
         Referrers = new ReferrersCache(Tags, time, _stopping.Token);
         Blobs = new BlobCache(cached, _downloads, metrics, loggers.CreateLogger<BlobCache>());
-        WholeImage = new WholeImage(cached, _manifests, Blobs, _downloads, time);
+        WholeBlob = new WholeBlob(cached, Blobs, _downloads, time);
+        WholeImage = new WholeImage(cached, _manifests, WholeBlob);
         Images = new CachedImages(store, _manifests);
         Completion = new Completion(cached, WholeImage, loggers.CreateLogger<Completion>(), _stopping.Token);
         PublicRepositories = new PublicRepositories(cached, Tags, time, loggers.CreateLogger<PublicRepositories>(), _stopping.Token);
@@ -60,6 +61,8 @@ public sealed class PullThrough : IAsyncDisposable
     public ReferrersCache Referrers { get; }
 
     public BlobCache Blobs { get; }
+
+    public WholeBlob WholeBlob { get; }
 
     public WholeImage WholeImage { get; }
 

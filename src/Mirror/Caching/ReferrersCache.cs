@@ -52,6 +52,19 @@ public sealed class ReferrersCache(TagCache tags, TimeProvider time, Cancellatio
             : await GetByTagAsync(repository, subject, cancellationToken);
     }
 
+    /// <summary>Upstream has said to somebody else what refers to a manifest.</summary>
+    /// <param name="repository">The manifest's.</param>
+    /// <param name="subject">The manifest.</param>
+    /// <param name="all">All that refer to it.</param>
+    /// <param name="askedAt">When upstream was asked.</param>
+    public void Note(UpstreamRepository repository, Digest subject, IReadOnlyList<Descriptor> all, DateTimeOffset askedAt)
+    {
+        if (all.Sum(SizeOf) <= MaxSize)
+        {
+            _said.Add((repository.Key, subject), new Listing(all), askedAt);
+        }
+    }
+
     /// <summary>Forgets what is in memory of a repository.</summary>
     public void Forget(RepositoryKey repository) => _said.RemoveWhere(key => key.Item1 == repository);
 

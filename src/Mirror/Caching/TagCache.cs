@@ -78,6 +78,19 @@ public sealed partial class TagCache(
     }
 
     /// <summary>
+    /// Keeps a manifest that somebody else has fetched from upstream, with what upstream said then of a tag that points to it.
+    /// </summary>
+    /// <returns>Whether the manifest is here now. The tag points to something else where upstream has said so since.</returns>
+    public Task<bool> TryKeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting? tag) =>
+        tag is null || IsOutdated(repository, tag)
+            ? manifests.KeepAsync(repository, manifest, _seen.TakePointingTo(repository.Key, manifest.Digest))
+            : KeepAsync(repository, manifest, tag);
+
+    /// <summary>Upstream has said to somebody else that a tag points to a manifest that is here.</summary>
+    public Task ConfirmAsync(UpstreamRepository repository, TagSighting tag, Digest digest) =>
+        IsOutdated(repository, tag) ? Task.CompletedTask : RecordAsync(repository, tag, digest);
+
+    /// <summary>
     /// A page of a repository's tags: what upstream said while that is fresh, or what it says now; and where it can not be asked, what it said
     /// last, or the cached tags. Of a registry that is offline, the cached tags are all.
     /// </summary>
@@ -398,7 +411,7 @@ public sealed partial class TagCache(
         return Task.CompletedTask;
     }
 
-    private Task KeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting tag)
+    private Task<bool> KeepAsync(UpstreamRepository repository, Manifest manifest, TagSighting tag)
     {
         _seen.Remove(repository.Key, tag.Tag);
         _absent.Remove((repository.Key, tag.Tag));
@@ -431,6 +444,10 @@ public sealed partial class TagCache(
             && repository.Upstream.Freshness.StateOf(saidAt, time.GetUtcNow()) == TagState.Fresh
             ? descriptor
             : null;
+
+    /// <summary>Whether a HEAD has seen since where the tag points.</summary>
+    private bool IsOutdated(UpstreamRepository repository, TagSighting tag) =>
+        _seen.TryFind(repository.Key, tag.Tag, out _, out var saidAt) && saidAt > tag.SaidAt;
 
     private static RemoteAnswer<Tagged<T>> WithStale<T>(RemoteAnswer<T> answer, bool stale) => answer switch
     {

@@ -32,7 +32,7 @@ public sealed record ImageProgress(
 /// through, so running downloads are joined and nothing is fetched twice; clients come first. What can not be had is no reason to leave
 /// the rest.
 /// </summary>
-public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCache blobs, Downloads downloads, TimeProvider time)
+public sealed class WholeImage(CacheStore store, ManifestCache manifests, WholeBlob wholeBlob)
 {
     private const int MaxAtOnce = 4;
 
@@ -41,8 +41,6 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
 
     /// <summary>Of manifests and blobs: no image has so many, and what an upstream makes up need not be kept in mind.</summary>
     private const int MaxContents = 20_000;
-
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
 
     /// <param name="repository">Through which it is fetched.</param>
     /// <param name="digest">Of the image's manifest or index.</param>
@@ -147,20 +145,20 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
 
     private async Task FetchBlobAsync(UpstreamRepository repository, Descriptor blob, Tally tally, CancellationToken cancellationToken)
     {
-        var answer = await blobs.OpenAsync(repository, blob.Digest, TransferPriority.Completion, cancellationToken);
-        await using var source = (answer as RemoteAnswer<BlobSource>.Found)?.Content;
-        if (answer is RemoteAnswer<BlobSource>.Failed(var failure))
+        switch (await wholeBlob.FetchAsync(
+            repository, blob.Digest, TransferPriority.Completion, written => tally.Receive(blob.Digest, written), cancellationToken))
         {
-            tally.Lack(blob.Digest, failure.WhyInFull);
-        }
-        else if (source is BlobSource.Downloading(var follower, _))
-        {
-            await FollowAsync(follower, blob.Digest, tally, cancellationToken);
-            tally.Fetch(blob);
-        }
-        else
-        {
-            tally.Find(blob);
+            case RemoteAnswer<bool>.Found(var isFetched) when isFetched:
+                tally.Fetch(blob);
+                break;
+
+            case RemoteAnswer<bool>.Found:
+                tally.Find(blob);
+                break;
+
+            case RemoteAnswer<bool>.Failed(var failure):
+                tally.Lack(blob.Digest, failure.WhyInFull);
+                break;
         }
     }
 
@@ -174,24 +172,6 @@ public sealed class WholeImage(CacheStore store, ManifestCache manifests, BlobCa
         catch (Exception e) when (e is DownloadFailedException or IOException or UnauthorizedAccessException or DbException)
         {
             tally.Lack(content, e.Message);
-        }
-    }
-
-    /// <summary>Waits until the blob is in the store, which is a little later than when its followers have it.</summary>
-    private async Task FollowAsync(BlobFollower follower, Digest digest, Tally tally, CancellationToken cancellationToken)
-    {
-        var ended = downloads.EndedAsync(follower.Repository, digest);
-        while (!ended.IsCompleted)
-        {
-            await ended.WaitAsync(ProgressInterval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancellationToken.ThrowIfCancellationRequested();
-            tally.Receive(digest, follower.Written);
-        }
-
-        if (store.FindBlob(digest) is null)
-        {
-            throw follower.Failure
-                ?? new DownloadFailedException(DownloadFault.Store, null, "it was received, but the mirror could not store it");
         }
     }
 

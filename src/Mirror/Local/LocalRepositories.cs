@@ -150,6 +150,10 @@ public sealed class LocalRepositories(Store store)
         && MediaTypes.IsManifest(link.Descriptor.MediaType)
         && FindIntact(digest) is not null;
 
+    /// <summary>Content of a repository that can be opened; what is in it is not looked at.</summary>
+    public BlobRecord? FindOpenable(RepositoryName repository, Digest digest) =>
+        store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: { } blob } && store.Blobs.CanBeOpened(blob) ? blob : null;
+
     /// <summary>What a tag of a repository points to.</summary>
     public Digest? FindTag(RepositoryName repository, Tag tag) => store.Metadata.FindTag(RepositoryKey.Local(repository), tag)?.Digest;
 
@@ -226,9 +230,6 @@ public sealed class LocalRepositories(Store store)
         && Manifest.TryParse(content, link.Descriptor.MediaType, blob.Digest.Algorithm, out var manifest, out _)
             ? manifest
             : null;
-
-    private BlobRecord? FindOpenable(RepositoryName repository, Digest digest) =>
-        store.Metadata.FindLink(RepositoryKey.Local(repository), digest) is { Blob: { } blob } && store.Blobs.CanBeOpened(blob) ? blob : null;
 
     /// <summary>A manifest that is here already, and that the disk has not changed.</summary>
     private BlobRecord? FindIntact(Digest digest) => store.Metadata.FindBlob(digest) is { } blob && TryReadWhole(blob) is not null ? blob : null;

@@ -53,6 +53,37 @@ public sealed class Upload(
     /// <exception cref="OperationCanceledException">The client has gone, or has come back once more.</exception>
     public async Task<UploadTurn> TakeTurnAsync(CancellationToken aborted)
     {
+        var mine = await WaitForTurnAsync(aborted);
+        try
+        {
+            _staged ??= IsOver ? null : resume();
+            IsOver = _staged is null;
+            Volatile.Write(ref _length, _staged?.Length ?? 0);
+            return new UploadTurn(this, mine);
+        }
+        catch
+        {
+            EndTurn(mine);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Ends the request that still goes on with the upload, if there is one, so that <see cref="Length"/> stays what it is: who asks how far an
+    /// upload is has mostly lost the connection that brought it so far, and the server may not know that yet.
+    /// </summary>
+    /// <returns>Whether there is anything to go on with. The file is not opened for that: there may be much to hash again.</returns>
+    /// <exception cref="OperationCanceledException">The client has gone, or has come back once more.</exception>
+    public async Task<bool> TrySettleAsync(CancellationToken aborted)
+    {
+        var mine = await WaitForTurnAsync(aborted);
+        var goesOn = !IsOver;
+        EndTurn(mine);
+        return goesOn;
+    }
+
+    private async Task<CancellationTokenSource> WaitForTurnAsync(CancellationToken aborted)
+    {
         var mine = CancellationTokenSource.CreateLinkedTokenSource(aborted);
         lock (_gate)
         {
@@ -64,23 +95,11 @@ public sealed class Upload(
         try
         {
             await _turns.WaitAsync(mine.Token);
+            return mine;
         }
         catch
         {
             Forget(mine);
-            throw;
-        }
-
-        try
-        {
-            _staged ??= IsOver ? null : resume();
-            IsOver = _staged is null;
-            Volatile.Write(ref _length, _staged?.Length ?? 0);
-            return new UploadTurn(this, mine);
-        }
-        catch
-        {
-            EndTurn(mine);
             throw;
         }
     }

@@ -77,16 +77,21 @@ internal sealed class UploadEndpoint(Uploads uploads, LocalRepositories reposito
         }
     }
 
-    /// <summary>GET of an upload: how far it is.</summary>
-    public Task StatusAsync(HttpContext http, UploadKey key)
+    /// <summary>GET of an upload: how far it is, and stays until somebody goes on with it from there.</summary>
+    public async Task StatusAsync(HttpContext http, UploadKey key)
     {
-        if (uploads.Find(key, AddressOf(http)) is not { } upload)
+        while (uploads.Find(key, AddressOf(http)) is { } upload)
         {
-            return RegistryError.BlobUploadUnknown.WriteAsync(http);
+            if (await upload.TrySettleAsync(http.RequestAborted))
+            {
+                Accepted(http, StatusCodes.Status204NoContent, upload);
+                return;
+            }
+
+            uploads.Forget(upload);
         }
 
-        Accepted(http, StatusCodes.Status204NoContent, upload);
-        return Task.CompletedTask;
+        await RegistryError.BlobUploadUnknown.WriteAsync(http);
     }
 
     /// <summary>PATCH of an upload: the next chunk, or all of it in a stream.</summary>

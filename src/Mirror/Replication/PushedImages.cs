@@ -63,8 +63,15 @@ internal sealed partial class PushedImages(Replicator replicator, ILogger<Pushed
     {
         try
         {
-            while (FindNext(job) is { } scope)
+            while (true)
             {
+                // What comes until then is for the same run.
+                await replicator.WaitUntilIdleAsync(job);
+                if (FindNext(job) is not { } scope)
+                {
+                    return;
+                }
+
                 var (run, _) = await replicator.RunAsync(
                     job, scope, RunCause.Event, joins: false, prepare: null, CancellationToken.None);
                 await run.Completion;

@@ -115,10 +115,10 @@ internal sealed partial class Replicator : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until nothing runs.</summary>
-    public async Task WaitUntilIdleAsync()
+    /// <summary>Waits until nothing runs, or nothing of one job.</summary>
+    public async Task WaitUntilIdleAsync(SyncJob? job = null)
     {
-        while (Running is [var run, ..])
+        while (Running.FirstOrDefault(running => job is null || running.Job == job) is { } run)
         {
             await ((Task)run.Completion).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

@@ -44,6 +44,16 @@ public sealed class LocalRefs
         row => row.GetBoolean(0),
         repository.ToString()));
 
+    /// <summary>Our own repositories that have a manifest, at most <paramref name="n"/>, behind <paramref name="last"/>.</summary>
+    public IReadOnlyList<RepositoryName> ListRepositories(int n, string last) => _readers.Read(session => session.List(
+        $"""
+        SELECT name FROM repositories WHERE registry = '' AND name > $1
+            AND EXISTS (SELECT 1 FROM links WHERE repository = id AND media_type IN ({Metadata.ManifestTypes}))
+        ORDER BY name LIMIT $2
+        """,
+        row => RepositoryName.Parse(row.GetString(0)),
+        last, n));
+
     /// <summary>Our own repositories that have some content.</summary>
     public IReadOnlyList<RepositoryName> FindHolders(Digest digest, int n) => _readers.Read(session => session.List(
         """

@@ -135,6 +135,20 @@ public sealed class BlobPushTests
         Assert.Equal("POST PATCH GET POST PATCH PUT", MethodsOf(scene));
     }
 
+    [Theory]
+    [InlineData(408)]
+    [InlineData(416)]
+    public async Task An_upload_that_is_refused_for_its_next_bytes_is_still_there_whatever_code_says_so(int status)
+    {
+        await using var scene = await RemoteScene.StartAsync(options => options with { UploadChunk = MiB });
+        scene.Registry.On(request => request.Method == HttpMethod.Patch && request.Header("Content-Range") == $"{MiB}-{(2 * MiB) - 1}")
+            .Times(1).Do(Behaviour.RefuseUnread(status, """{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"not now"}]}"""));
+
+        Assert.Equal(Large.Size, (await PushedAsync(scene, Large)).Sent);
+
+        Assert.Equal("POST PATCH PATCH GET PATCH PATCH PUT", MethodsOf(scene));
+    }
+
     [Fact]
     public async Task A_registry_that_forgets_every_upload_is_given_up()
     {
@@ -276,6 +290,19 @@ public sealed class BlobPushTests
         Assert.Equal(MiB, Assert.IsType<RemoteAnswer<PushedBlob>.Found>(answer).Content.Sent);
         Assert.Equal("GET PATCH PUT", MethodsOf(scene));
         Assert.DoesNotContain("state", saved!.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_upload_that_an_earlier_process_has_just_finished_is_not_sent_again()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        RemoteUpload? saved = null;
+        await PushAsync(scene, Large, reached: upload => saved = upload);
+        scene.Registry.ClearRequests();
+
+        Assert.Equal(0, Assert.IsType<RemoteAnswer<PushedBlob>.Found>(await PushAsync(scene, Large, begun: saved)).Content.Sent);
+
+        Assert.Equal("GET HEAD", MethodsOf(scene));
     }
 
     [Fact]

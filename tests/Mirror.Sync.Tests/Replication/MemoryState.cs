@@ -10,6 +10,7 @@ internal sealed class MemoryState : ISyncState
     private readonly Dictionary<(string, RepositoryName, Tag), TagState> _tags = [];
     private readonly Dictionary<(string, RepositoryName, Digest), UploadState> _uploads = [];
     private readonly Dictionary<string, DateTimeOffset> _verified = [];
+    private readonly Dictionary<(string, Digest), RepositoryName> _places = [];
     private readonly List<SyncRun> _runs = [];
 
     public IReadOnlyCollection<UploadState> Uploads => Locked(() => _uploads.Values.ToList());
@@ -49,6 +50,15 @@ internal sealed class MemoryState : ISyncState
     public void Save(UploadState upload) => Locked(() => _uploads[(upload.Registry, upload.Repository, upload.Digest)] = upload);
 
     public void RemoveUpload(string registry, RepositoryName repository, Digest digest) => Locked(() => _uploads.Remove((registry, repository, digest)));
+
+    public RepositoryName? FindPlace(string registry, Digest digest) =>
+        Locked(() => _places.TryGetValue((registry, digest), out var place) ? place : (RepositoryName?)null);
+
+    public void SavePlace(string registry, Digest digest, RepositoryName repository) =>
+        Locked(() => _places[(registry, digest)] = repository);
+
+    public void RemovePlace(string registry, Digest digest, RepositoryName repository) =>
+        Locked(() => FindPlace(registry, digest) == repository && _places.Remove((registry, digest)));
 
     public void Dispose()
     {

@@ -32,6 +32,23 @@ public sealed class SqliteSyncStateTests : SyncStateContract
         Assert.Equal([Known("1")], ListKnown(again));
     }
 
+    [Fact]
+    public void A_database_that_lacks_a_column_is_put_aside()
+    {
+        using (var state = Open())
+        {
+            state.Save(Known("1"));
+        }
+
+        Change("ALTER TABLE tags DROP COLUMN terms");
+
+        using var again = Open();
+        Assert.Empty(ListKnown(again));
+        again.Save(Known("2"));
+        Assert.Equal([Known("2")], ListKnown(again));
+        Assert.Contains("it is put aside as sync.db.old", Assert.Single(Warnings), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("seen = 'sha256:abc'")]
     [InlineData("put = ''")]

@@ -46,8 +46,8 @@ public abstract class SyncStateContract : IDisposable
     public void What_is_known_of_a_tag_comes_back_exactly_also_when_the_state_is_opened_again()
     {
         var full = new TagState(
-            Job, Alpine, Tag.Parse("3.20"), DigestOf("seen"), Now(1), "W/\"e;tag\"", Sha512, Now(2), Now(3), 7, "500 Internal Server Error");
-        var empty = new TagState(Job, Alpine, Tag.Parse("edge"), null, null, null, null, null, null, 0, null);
+            Job, Alpine, Tag.Parse("3.20"), DigestOf("seen"), Now(1), "W/\"e;tag\"", Sha512, Now(2), "a > b\nlibrary/alpine\nall", Now(3), 7, "500 Internal Server Error");
+        var empty = new TagState(Job, Alpine, Tag.Parse("edge"), null, null, null, null, null, null, null, 0, null);
         using (var state = Open())
         {
             state.Save(full);
@@ -249,6 +249,50 @@ public abstract class SyncStateContract : IDisposable
         Assert.Null(again.FindUpload(upload.Registry, Debian, Sha512));
     }
 
+    [Fact]
+    public void Where_a_blob_last_was_is_remembered_for_each_target_until_that_is_found_wrong()
+    {
+        var layer = DigestOf("layer");
+        using (var state = Open())
+        {
+            Assert.Null(state.FindPlace("a", layer));
+            state.SavePlace("a", layer, Alpine);
+            state.SavePlace("a", layer, Debian);
+            state.SavePlace("b", layer, Alpine);
+            state.SavePlace("a", Sha512, Alpine);
+            state.RemovePlace("a", layer, Alpine);
+        }
+
+        using (var state = Open())
+        {
+            Assert.Equal((Debian, Alpine, Alpine), (state.FindPlace("a", layer), state.FindPlace("b", layer), state.FindPlace("a", Sha512)));
+            state.RemovePlace("a", layer, Debian);
+            state.SavePlace("a", Sha512, Debian);
+        }
+
+        using var again = Open();
+        Assert.Equal((null, Alpine, Debian), (again.FindPlace("a", layer), again.FindPlace("b", layer), again.FindPlace("a", Sha512)));
+    }
+
+    [Fact]
+    public void The_places_of_fifty_thousand_blobs_are_kept_those_that_were_saved_last()
+    {
+        const int Kept = 50_000;
+        using var state = Open();
+        for (var i = 0; i < Kept + 10; i++)
+        {
+            state.SavePlace("a", DigestOf($"{i}"), Alpine);
+        }
+
+        state.SavePlace("b", DigestOf("0"), Alpine);
+        state.SavePlace("a", DigestOf("5"), Debian);
+        state.Begin(NewRun(Job));
+
+        var gone = Enumerable.Range(0, 30).Where(i => state.FindPlace("a", DigestOf($"{i}")) is null);
+        Assert.Equal(Enumerable.Range(0, 12).Where(i => i != 5), gone);
+        Assert.Equal((Debian, Alpine), (state.FindPlace("a", DigestOf("5")), state.FindPlace("b", DigestOf("0"))));
+    }
+
     [Theory]
     [InlineData("'; DROP TABLE tags; --")]
     [InlineData("{ \"$oid\": \"x\" } @0 $.Why")]
@@ -340,10 +384,12 @@ public abstract class SyncStateContract : IDisposable
             {
                 var upload = new UploadState("site-b.example", Alpine, DigestOf($"{i}"), new RemoteUpload("https://site-b.example/1", i, null), Now(i));
                 state.Save(upload);
+                state.SavePlace("site-b.example", DigestOf($"{i}"), Alpine);
                 state.Save(Known(Number(i + 1)));
                 using var killed = OpenAsKilled($"{i}");
+                Assert.Equal(Alpine, killed.FindPlace("site-b.example", DigestOf($"{i}")));
 
-                // An upload is kept at once, and with it what was saved before; of what was saved after, nothing or a beginning.
+                // Uploads and places are kept at once, and with them what was saved before; of what was saved after, nothing or a beginning.
                 Assert.Equal(upload, killed.FindUpload(upload.Registry, Alpine, upload.Digest));
                 var kept = killed.ListTags(Job, Alpine).Select(tag => $"{tag.Tag}").ToList();
                 Assert.InRange(kept.Count, i + 1, i + 2);
@@ -449,7 +495,7 @@ public abstract class SyncStateContract : IDisposable
     }
 
     protected static TagState Known(string tag) => new(
-        Job, Alpine, Tag.Parse(tag), DigestOf(tag), new DateTimeOffset(1, TimeSpan.Zero), null, DigestOf(tag), null, null, 0, null);
+        Job, Alpine, Tag.Parse(tag), DigestOf(tag), new DateTimeOffset(1, TimeSpan.Zero), null, DigestOf(tag), null, null, null, 0, null);
 
     protected static IReadOnlyList<TagState> ListKnown(ISyncState state) => state.ListTags(Job, Alpine);
 

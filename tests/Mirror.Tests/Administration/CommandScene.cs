@@ -42,11 +42,13 @@ internal sealed class CommandScene : IAsyncDisposable
     /// <param name="data">The data directory's name.</param>
     /// <param name="options">More of the registry, as it is written in the configuration.</param>
     /// <param name="lab">Another registry, with the alias lab.</param>
-    public static async Task<CommandScene> StartAsync(bool serving, string data = "data", string options = "", FakeRegistry? lab = null)
+    /// <param name="sync">What is copied, as it is written in the configuration.</param>
+    public static async Task<CommandScene> StartAsync(
+        bool serving, string data = "data", string options = "", FakeRegistry? lab = null, string sync = "")
     {
         var scene = new CommandScene(await FakeRegistry.StartAsync());
         scene.DataPath = scene._folder.Combine(data);
-        await scene.ConfigureAsync(options, lab is null ? "" : $"lab: {{ url: {lab.Url} }}");
+        await scene.ConfigureAsync(options, lab is null ? "" : $"lab: {{ url: {lab.Url} }}", sync);
         if (serving)
         {
             await scene.ServeAsync();
@@ -67,7 +69,7 @@ internal sealed class CommandScene : IAsyncDisposable
     public async Task ReconfigureAsync(string options)
     {
         await StopServingAsync();
-        await ConfigureAsync(options, other: "");
+        await ConfigureAsync(options, other: "", sync: "");
         await ServeAsync();
     }
 
@@ -89,7 +91,11 @@ internal sealed class CommandScene : IAsyncDisposable
     public Task<int> RunAsync(TextWriter output, TextWriter error, CancellationToken stopping, params string[] arguments)
     {
         var streams = new InvocationConfiguration { Output = output, Error = error };
-        Command[] commands = [WarmCommand.Create(), RefreshCommand.Create(), RemoveCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(), RebuildCommand.Create(), AdoptCommand.Create()];
+        Command[] commands = 
+        [
+            WarmCommand.Create(), RefreshCommand.Create(), RemoveCommand.Create(), ImagesCommand.Create(), UsageCommand.Create(),
+            RebuildCommand.Create(), AdoptCommand.Create(), SyncCommand.Create(),
+        ];
         string[] all = [.. arguments, "-c", ConfigurationFile];
         if (!stopping.CanBeCanceled)
         {
@@ -140,7 +146,7 @@ internal sealed class CommandScene : IAsyncDisposable
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    private Task ConfigureAsync(string options, string other) => File.WriteAllTextAsync(ConfigurationFile, $$"""
+    private Task ConfigureAsync(string options, string other, string sync) => File.WriteAllTextAsync(ConfigurationFile, $$"""
         server: { listen: 127.0.0.1:0 }
         storage: { path: {{Path.GetFileName(DataPath)}} }
         local: ["*", "own/**"]
@@ -148,6 +154,7 @@ internal sealed class CommandScene : IAsyncDisposable
         registries:
           docker.io: { url: {{Upstream.Url}}, default: true{{options}} }
           {{other}}
+        sync: { {{sync}} }
         """);
 
     public async ValueTask DisposeAsync()

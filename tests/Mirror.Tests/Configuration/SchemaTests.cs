@@ -33,7 +33,8 @@ public sealed class SchemaTests : IDisposable
             ["issuer", "service", "keys", "realm"],
             Properties.GetProperty("access").GetProperty("properties").GetProperty("tokens").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         var sync = Properties.GetProperty("sync").GetProperty("properties");
-        Assert.Equal(["state", "jobs"], sync.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["state", "events", "jobs"], sync.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["secret", "secretFile"], sync.GetProperty("events").GetProperty("properties").EnumerateObject().Select(p => p.Name));
         var job = sync.GetProperty("jobs").GetProperty("additionalProperties").GetProperty("properties");
         Assert.Equal(
             ["schedule", "timeZone", "spread", "from", "to", "repositories", "tags", "platforms", "index",

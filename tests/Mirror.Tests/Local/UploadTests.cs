@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using Mirror.Local;
 using Mirror.Oci;
@@ -199,11 +200,36 @@ public sealed class UploadTests
         using var silent = await RawHttp.ConnectAsync(registry.Mirror.Url);
         await silent.SendAsync(RawHttp.Request(registry.Mirror.Url, "PATCH", path, "Content-Length: 5000"));
         await silent.SendAsync(Blob.Content[..2000]);
-        await Poll.UntilAsync(async () => (await registry.SendAsync("GET", location)).Header("Range") == "0-1999", "the bytes are not received");
+        await registry.Mirror.StagedAsync(2000);
 
         var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
 
         Assert.Equal(201, rest.Status);
+        await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    [Fact]
+    public async Task What_an_upload_says_of_itself_stays_so_although_the_connection_before_is_still_there()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var location = await registry.BeginAsync(Repository);
+        var path = new Uri(registry.Mirror.Url, location).PathAndQuery;
+        using var before = await RawHttp.ConnectAsync(registry.Mirror.Url);
+        await before.SendAsync(RawHttp.Request(registry.Mirror.Url, "PATCH", path, "Content-Length: 5000"));
+        await before.SendAsync(Blob.Content[..2000]);
+        await registry.Mirror.StagedAsync(2000);
+
+        var status = await registry.SendAsync("GET", location);
+        var end = await Record.ExceptionAsync(async () =>
+        {
+            await before.SendAsync(Blob.Content[2000..]);
+            await before.ReadResponseAsync();
+        });
+        var again = await registry.SendAsync("GET", location);
+        var rest = await ChunkAsync(registry, "PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"), 2000, 5000);
+
+        Assert.True(end is SocketException or EndOfStreamException, $"{end}");
+        Assert.Equal(("0-1999", "0-1999", 201), (status.Header("Range"), again.Header("Range"), rest.Status));
         await registry.GetExactlyAsync(BlobPath, Blob);
     }
 
