@@ -101,7 +101,8 @@ public sealed class SyncCrashTests(ITestOutputHelper output) : IAsyncLifetime
     private static ImageLayer Layer(int size, int seed) => new(TestBlob.Create(size, seed), Digest.Sha256(BitConverter.GetBytes(seed)));
 
     private Task<MirrorProcess> ConfigureAsync(string schedule) => MirrorProcess.ConfigureAsync(
-        $"source: {{ url: {_toSource.Url}, pullThrough: false }}, target: {{ url: {_toTarget.Url}, pullThrough: false, maxConnections: 8 }}",
+        $"source: {{ url: {_toSource.Url}, pullThrough: false }}, "
+            + $"target: {{ url: {_toTarget.Url}, pullThrough: false, maxConnections: 8 }}",
         $"jobs: {{ copy: {{ {schedule}from: source, to: target, repositories: [{string.Join(", ", Repositories)}] }} }}");
 
     private Random Random()

@@ -162,7 +162,8 @@ public sealed class SyncTests : IAsyncLifetime
 
         await PulledImage.AssertAreThereAsync(target.Url, PublishedImage.Of("sparse/team/app", $"{here.Digest}", here));
         var sparse = "/v2/sparse/team/app";
-        Assert.Equal(await InspectAsync(source.Host, images[0]), await InspectAsync(target.Host, images[0] with { Repository = "sparse/team/app" }));
+        var copied = images[0] with { Repository = "sparse/team/app" };
+        Assert.Equal(await InspectAsync(source.Host, images[0]), await InspectAsync(target.Host, copied));
         Assert.Equal(HttpStatusCode.OK, await PulledImage.HeadAsync(target.Url, $"{sparse}/manifests/{index.Digest}"));
         Assert.Equal(HttpStatusCode.NotFound, await PulledImage.HeadAsync(target.Url, $"{sparse}/manifests/{elsewhere.Digest}"));
         Assert.Equal(HttpStatusCode.NotFound, await PulledImage.HeadAsync(target.Url, $"{sparse}/blobs/{elsewhere.Layer.Digest}"));

@@ -73,7 +73,8 @@ public sealed class SyncTroubleTests : IAsyncLifetime
         var refused = images[0];
         var path = $"/v2/{refused.Repository}/manifests/{refused.Tag}";
         _toTarget.Trouble = request =>
-            request.Method == "PUT" && request.Target == path ? new Trouble { Answer = (403, ErrorBody("DENIED", "this tag is locked")) } : null;
+            request.Method != "PUT" || request.Target != path ? null
+            : new Trouble { Answer = (403, ErrorBody("DENIED", "this tag is locked")) };
 
         var run = await _mirror.CommandAsync("sync", "run", "copy");
 
