@@ -64,7 +64,7 @@ internal sealed class HttpPusher : IDisposable
     }
 
     public Task FinishAsync(Uri location, Digest digest) =>
-        SendAsync(HttpMethod.Put, $"{location}?digest={digest}", HttpStatusCode.Created);
+        SendAsync(HttpMethod.Put, $"{location}{($"{location}".Contains('?') ? '&' : '?')}digest={digest}", HttpStatusCode.Created);
 
     public Task DeleteAsync(string repository, string reference) =>
         SendAsync(HttpMethod.Delete, $"/v2/{repository}/manifests/{reference}", HttpStatusCode.Accepted);

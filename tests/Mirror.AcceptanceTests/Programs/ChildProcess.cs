@@ -7,6 +7,7 @@ namespace Mirror.AcceptanceTests.Programs;
 /// <summary>A program that runs beside the test. What it prints is kept and can be waited for; it does not outlive its test.</summary>
 internal sealed partial class ChildProcess : IAsyncDisposable
 {
+    private const int SigInt = 2;
     private const int SigTerm = 15;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -74,13 +75,10 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>SIGTERM, which asks it to stop.</summary>
-    public void Terminate()
-    {
-        if (!_process.HasExited)
-        {
-            _ = Kill(_process.Id, SigTerm);
-        }
-    }
+    public void Terminate() => Signal(SigTerm);
+
+    /// <summary>SIGINT, as Ctrl-C sends it.</summary>
+    public void Interrupt() => Signal(SigInt);
 
     /// <summary>The exit code, when it has ended and all that it printed is here.</summary>
     public async Task<int> ExitedAsync()
@@ -110,6 +108,14 @@ internal sealed partial class ChildProcess : IAsyncDisposable
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);
+
+    private void Signal(int signal)
+    {
+        if (!_process.HasExited)
+        {
+            _ = Kill(_process.Id, signal);
+        }
+    }
 
     private void Keep(string? line)
     {

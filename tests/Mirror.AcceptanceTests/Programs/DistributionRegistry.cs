@@ -12,6 +12,7 @@ internal sealed partial class DistributionRegistry : IAsyncDisposable
     private readonly TemporaryDirectory _folder = new();
     private readonly List<string> _log = [];
     private ChildProcess? _process;
+    private string _notifications = "";
     private int _port;
 
     private DistributionRegistry(BasicCredentials? credentials) => Credentials = credentials;
@@ -60,9 +61,35 @@ internal sealed partial class DistributionRegistry : IAsyncDisposable
             storage: { filesystem: { rootdirectory: {{DataPath}} }, delete: { enabled: true } }
             http: { addr: "127.0.0.1:{{_port}}" }
             {{auth}}
+            {{_notifications}}
             """);
         _process = ChildProcess.Start("docker-registry", ["serve", _folder.Combine("config.yml")]);
         _port = int.Parse(Listening().Match(await _process.LineWithAsync("listening on ")).Groups["port"].Value);
+    }
+
+    /// <summary>Starts again, and then knows all that it has logged so far.</summary>
+    public async Task RestartAsync()
+    {
+        await StopAsync();
+        await StartAsync();
+    }
+
+    /// <summary>Starts again, and from then on tells of all that happens.</summary>
+    /// <param name="endpoint">Whom.</param>
+    /// <param name="secret">What it sends as a bearer token.</param>
+    public Task RestartAsync(Uri endpoint, string secret)
+    {
+        _notifications = $$"""
+            notifications:
+              endpoints:
+                - name: mirror
+                  url: "{{endpoint}}"
+                  headers: { Authorization: ["Bearer {{secret}}"] }
+                  timeout: 5s
+                  threshold: 5
+                  backoff: 1s
+            """;
+        return RestartAsync();
     }
 
     /// <summary>From here on nothing listens at its port.</summary>

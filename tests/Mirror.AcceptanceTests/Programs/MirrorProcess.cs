@@ -15,14 +15,15 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
 {
     private readonly TemporaryDirectory _folder = new();
     private readonly List<string> _log = [];
-    private readonly string _registries;
     private readonly string _level;
     private readonly string? _dataPath;
     private readonly string? _trace;
     private readonly TlsFiles? _tls;
     private readonly IPAddress _address = IPAddress.Loopback;
     private string _access = "anonymous: [pull, push, delete]";
+    private string _registries;
     private string _server;
+    private string _sync = "";
     private ChildProcess? _process;
     private int _port;
 
@@ -91,6 +92,16 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         StartedAsync(new MirrorProcess(
             $"docker.io: {{ url: {upstream}, default: true, host: {host} }}", access, tls: null, IPAddress.Loopback));
 
+    /// <summary>A mirror that copies between registries. It is not started: commands do without a server.</summary>
+    /// <param name="registries">As they are written in the configuration.</param>
+    /// <param name="sync">The same.</param>
+    public static async Task<MirrorProcess> ConfigureAsync(string registries, string sync)
+    {
+        var mirror = new MirrorProcess(registries, "info", dataPath: null, trace: null);
+        await mirror.ReconfigureAsync(registries, sync);
+        return mirror;
+    }
+
     /// <summary>Runs <c>mirror</c> to its end.</summary>
     public static Task<Command> RunAsync(params IReadOnlyList<string> arguments) => Command.RunAsync(Dotnet, [Program, .. arguments]);
 
@@ -102,16 +113,20 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     public ChildProcess StartCommand(params IReadOnlyList<string> arguments) =>
         ChildProcess.Start(Dotnet, [Program, .. arguments, "-c", ConfigurationFile]);
 
+    /// <summary>Runs another command with this mirror's configuration to its end.</summary>
+    public Task<Command> CommandAsync(params IReadOnlyList<string> arguments) => RunAsync([.. arguments, "-c", ConfigurationFile]);
+
+    /// <summary>What the next command or start goes by.</summary>
+    public Task ReconfigureAsync(string registries, string sync)
+    {
+        (_registries, _sync) = (registries, sync);
+        return WriteConfigurationAsync();
+    }
+
     /// <summary>Starts on the port that it had before, or on a free one the first time, and waits until it is ready.</summary>
     public async Task StartAsync()
     {
-        await File.WriteAllTextAsync(ConfigurationFile, $$"""
-            server: { listen: {{_address}}:{{_port}}{{_server}} }
-            storage: { path: {{DataPath}} }
-            registries: { {{_registries}} }
-            access: { {{_access}} }
-            observability: { log: { level: {{_level}} } }
-            """);
+        await WriteConfigurationAsync();
         string[] serve = [Program, "serve", "-c", ConfigurationFile];
         _process = _trace is null
             ? ChildProcess.Start(Dotnet, serve)
@@ -220,6 +235,15 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
             throw;
         }
     }
+
+    private Task WriteConfigurationAsync() => File.WriteAllTextAsync(ConfigurationFile, $$"""
+        server: { listen: {{_address}}:{{_port}}{{_server}} }
+        storage: { path: {{DataPath}} }
+        registries: { {{_registries}} }
+        access: { {{_access}} }
+        sync: { {{_sync}} }
+        observability: { log: { level: {{_level}} } }
+        """);
 
     private async Task RestartAsync()
     {
