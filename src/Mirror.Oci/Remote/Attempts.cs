@@ -23,6 +23,7 @@ internal sealed class Attempts
     private readonly Throttle _throttle;
     private readonly ResiliencePipeline<Response> _retry;
     private readonly ResiliencePipeline<Response> _breaker;
+    private volatile string? _lastFailure;
 
     public Attempts(string name, TimeProvider time)
     {
@@ -38,7 +39,7 @@ internal sealed class Attempts
                 MaxDelay = LongestWait,
                 // A silent registry has had its time already; nobody waits for it three times.
                 ShouldHandle = tried => ValueTask.FromResult(
-                    FailureIn(tried.Outcome) is { Reason: not UnavailableReason.Timeout } && _throttle.FindRemaining() is null),
+                    FailureIn(tried.Outcome.Result) is { Reason: not UnavailableReason.Timeout } && _throttle.FindRemaining() is null),
             })
             .Build();
         _breaker = new ResiliencePipelineBuilder<Response> { TimeProvider = time }
@@ -48,7 +49,7 @@ internal sealed class Attempts
                 MinimumThroughput = FailuresToOpen,
                 SamplingDuration = Window,
                 BreakDuration = Break,
-                ShouldHandle = tried => ValueTask.FromResult(FailureIn(tried.Outcome) is not null),
+                ShouldHandle = tried => ValueTask.FromResult(FailureIn(tried.Outcome.Result) is not null),
             })
             .Build();
     }
@@ -77,12 +78,14 @@ internal sealed class Attempts
                 _throttle.Note(wait);
             }
 
+            _lastFailure = FailureIn(answer)?.Why ?? _lastFailure;
             return answer;
         }
         catch (BrokenCircuitException)
         {
             return new RemoteFailure.Unavailable(
-                UnavailableReason.BreakerOpen, $"{_name} was not asked: it has failed several times, and is asked again in a few seconds");
+                UnavailableReason.BreakerOpen,
+                $"{_name} is not asked for a few seconds, as it has failed several times; at last: {_lastFailure}");
         }
     }
 
@@ -94,8 +97,8 @@ internal sealed class Attempts
     };
 
     /// <summary>The failure that may pass, if it is one.</summary>
-    private static RemoteFailure.Unavailable? FailureIn(Outcome<Response> outcome) =>
-        outcome.Result is Response.Failed
+    private static RemoteFailure.Unavailable? FailureIn(Response? answer) =>
+        answer is Response.Failed
         {
             Failure: RemoteFailure.Unavailable
             {
