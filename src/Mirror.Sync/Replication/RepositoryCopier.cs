@@ -67,9 +67,10 @@ internal sealed class RepositoryCopier(
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
     public async Task CopyReferrersAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
     {
+        var seen = new HashSet<Digest> { digest };
         foreach (var referrer in await FindReferrersAsync(await FindSubjectsAsync(digest, there, cancellationToken), cancellationToken))
         {
-            await CopyAsync(referrer, 1, [digest], isTrusting: true, cancellationToken);
+            await CopyAsync(referrer, 1, seen, isTrusting: true, cancellationToken);
         }
     }
 
@@ -101,9 +102,10 @@ internal sealed class RepositoryCopier(
         if (referrers.Count > 0)
         {
             await PutAsync(manifest.Digest, manifest, original, cancellationToken);
+            var seen = new HashSet<Digest> { original.Digest };
             foreach (var referrer in referrers)
             {
-                await CopyAsync(referrer, 1, [original.Digest], isTrusting, cancellationToken);
+                await CopyAsync(referrer, 1, seen, isTrusting, cancellationToken);
             }
         }
 
@@ -236,7 +238,8 @@ internal sealed class RepositoryCopier(
     private async Task CopyAsync(Reference referrer, int depth, HashSet<Digest> seen, bool isTrusting, CancellationToken cancellationToken)
     {
         var digest = referrer.Digest ?? await ResolveAsync(referrer, cancellationToken);
-        if (!seen.Add(digest) && referrer.Tag is null)
+        var isFirst = seen.Add(digest);
+        if (!isFirst && referrer.Tag is null)
         {
             return;
         }
@@ -251,7 +254,8 @@ internal sealed class RepositoryCopier(
             await PutAsync(referrer, manifest, manifest, cancellationToken);
         }
 
-        foreach (var next in depth < MaxDepth ? await FindReferrersAsync([digest], cancellationToken) : [])
+        // Tags may make a signature its own: what is about it is asked once.
+        foreach (var next in isFirst && depth < MaxDepth ? await FindReferrersAsync([digest], cancellationToken) : [])
         {
             await CopyAsync(next, depth + 1, seen, isTrusting, cancellationToken);
         }

@@ -176,6 +176,21 @@ public sealed class WholeImageTests
     }
 
     [Fact]
+    public async Task Tags_that_make_a_signature_its_own_are_all_copied_and_what_is_about_it_is_asked_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (image, signature) = (TestImage.Create(seed: 1), TestImage.Create(layerSize: 100, seed: 22));
+        var own = new[] { ".sig", ".att", ".sbom" }.Select(suffix => $"sha256-{signature.Digest.Hex}{suffix}").ToList();
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.Add(SyncScene.App, signature, [$"sha256-{image.Digest.Hex}.sig", .. own]);
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        Assert.All(own, tag => scene.AssertCopied(SyncScene.App, tag));
+        Assert.Single(scene.Source.Requests, request => request.Path.EndsWith($"/referrers/{signature.Digest}", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Without_referrers_nobody_asks_for_them()
     {
         await using var scene = await SyncScene.StartAsync();
