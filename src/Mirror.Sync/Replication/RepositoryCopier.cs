@@ -249,7 +249,14 @@ internal sealed class RepositoryCopier(
             && there.Descriptor.Digest == digest;
         if (!isThere)
         {
-            var manifest = await GetAsync(digest, cancellationToken);
+            var answer = await AskAsync(digest, cancellationToken);
+            if (answer is RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing) && referrer.Tag is null)
+            {
+                // Lists that clients write by themselves go on naming what was deleted.
+                return;
+            }
+
+            var manifest = Received(digest, answer);
             await CopyContentAsync(manifest, isTrusting, depth, cancellationToken);
             await PutAsync(referrer, manifest, manifest, cancellationToken);
         }
@@ -275,15 +282,19 @@ internal sealed class RepositoryCopier(
             ? shared.GetAsync(() => GetAsync(digest, cancellationToken))
             : GetAsync(digest, cancellationToken);
 
-    private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken)
+    private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken) =>
+        Received(digest, await AskAsync(digest, cancellationToken));
+
+    private Task<RemoteAnswer<Manifest>> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
         quota.Check();
-        return await from.GetManifestAsync(digest, cancellationToken) switch
-        {
-            RemoteAnswer<Manifest>.Found(var manifest) => manifest,
-            var answer => throw new CopyFailedException($"manifest {digest} can not be read: {WhyOf(answer)}"),
-        };
+        return from.GetManifestAsync(digest, cancellationToken);
     }
+
+    private static Manifest Received(Digest digest, RemoteAnswer<Manifest> answer) =>
+        answer is RemoteAnswer<Manifest>.Found(var manifest)
+            ? manifest
+            : throw new CopyFailedException($"manifest {digest} can not be read: {WhyOf(answer)}");
 
     private async Task PutAsync(Reference reference, Manifest manifest, Manifest original, CancellationToken cancellationToken)
     {

@@ -191,6 +191,24 @@ public sealed class WholeImageTests
     }
 
     [Fact]
+    public async Task A_list_of_referrers_that_names_one_that_was_deleted_holds_up_neither_the_image_nor_the_others()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Pushing = new PushOptions { KeepsReferrers = false };
+        var image = TestImage.Create(seed: 1);
+        var subject = image.Manifest.Descriptor with { Platform = null };
+        var (deleted, kept) = (TestImage.Create(seed: 20, subject: subject), TestImage.Create(seed: 21, subject: subject));
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.Add(SyncScene.App, kept);
+        scene.Source.AddManifest(SyncScene.App, TestIndex.Of(ImageFormat.Oci, deleted, kept).Manifest, $"sha256-{image.Digest.Hex}");
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertWhole(SyncScene.App, scene.Target.FindManifest(SyncScene.App, kept.Digest)!);
+    }
+
+    [Fact]
     public async Task Without_referrers_nobody_asks_for_them()
     {
         await using var scene = await SyncScene.StartAsync();
