@@ -119,6 +119,19 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task Layers_of_more_bytes_than_can_be_counted_make_a_plan_without_a_size()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var json = System.Text.Json.Nodes.JsonNode.Parse(TestImage.Create(layers: 2, seed: 1).Manifest.Content.Span)!.AsObject();
+        (json["layers"]![0]!["size"], json["layers"]![1]!["size"]) = (long.MaxValue, long.MaxValue);
+        scene.Source.AddManifest(SyncScene.App, TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()), MediaTypes.OciManifest), "1");
+
+        var plan = await scene.PlanAsync(Job);
+
+        Assert.Equal((null, null), (plan.Size, Assert.Single(plan.Tags).Size));
+    }
+
+    [Fact]
     public async Task Repositories_from_the_catalog_are_copied_under_their_new_names()
     {
         await using var scene = await SyncScene.StartAsync();
