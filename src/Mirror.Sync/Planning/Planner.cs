@@ -97,7 +97,7 @@ public sealed class Planner(
         }
 
         var resolver = new TagResolver(repository, known, (ask, token) => AskAsync(ask, token));
-        var created = await creationTimes.FindAsync(job, repository, tags, resolver, cancellationToken);
+        var created = await creationTimes.FindAsync(job, source, repository, tags, resolver, cancellationToken);
         if (created.Failure is { } why)
         {
             return Failed($"which images are the newest is not known: {why}");

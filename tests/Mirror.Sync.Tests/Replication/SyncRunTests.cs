@@ -179,6 +179,25 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task Finding_the_newest_by_creation_leaves_the_reserve_of_the_quota_to_others()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        foreach (var tag in Enumerable.Range(1, 4))
+        {
+            scene.Source.Add(SyncScene.App, TestImage.Create(layerSize: 100, seed: tag), $"{tag}");
+        }
+
+        scene.Source.On(request => request.Path.Contains("/manifests/", StringComparison.Ordinal))
+            .Do(Behaviour.Header("RateLimit-Limit", "100;w=21600"), Behaviour.Header("RateLimit-Remaining", "20;w=21600"));
+
+        var report = await scene.RunAsync(Job with { Tags = new TagSelection { Newest = 2, By = NewestBy.Created } });
+
+        Assert.Contains("reserve", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            scene.Source.Requests, request => request.Method == HttpMethod.Get && request.Path.Contains("/manifests/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task One_pushed_tag_is_copied_by_itself()
     {
         await using var scene = await SyncScene.StartAsync();
