@@ -36,10 +36,14 @@ public sealed class Planner(
     {
         var (pairs, faults) = await SelectRepositoriesAsync(scope, cancellationToken);
         var repositories = await Task.WhenAll(pairs.Select(pair => PlanAsync(pair, scope, cancellationToken)));
-        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull), scope);
+        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull && faults.Count == 0), scope);
     }
 
     public void Dispose() => _questions.Dispose();
+
+    /// <summary>Whether it is time to ask again. A time to come was written by a clock that was wrong, and is not believed.</summary>
+    internal static bool IsPast(DateTimeOffset? askedAt, TimeSpan freshness, DateTimeOffset now) =>
+        !(askedAt is { } asked && asked <= now && now < asked + freshness);
 
     /// <summary>Where the source does not list its repositories, those that are named in full are copied all the same.</summary>
     private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults)> SelectRepositoriesAsync(
@@ -189,7 +193,7 @@ public sealed class Planner(
     private PlannedTag WithReferrers(PlannedTag tag, Inquiry inquiry) => tag with
     {
         IsReferrersDue = job.Referrers
-            && (inquiry.IsFull || inquiry.IsTouched(tag.Source) || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
+            && (inquiry.IsFull || inquiry.IsTouched(tag.Source) || IsPast(tag.Known?.ReferrersAt, job.ReferrersFreshness, time.GetUtcNow())),
     };
 
     /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>

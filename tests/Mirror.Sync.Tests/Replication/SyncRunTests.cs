@@ -350,6 +350,81 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task A_tag_that_fails_again_and_again_does_not_make_every_run_a_full_one()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var bad = TestImage.Create(seed: 2);
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "good");
+        scene.Source.Add(SyncScene.App, bad, "bad");
+        scene.Source.On(HttpMethod.Get, bad.Layer.Digest).Do(Behaviour.WrongBytes());
+        var job = SyncScene.JobOf("org/app", "org/none");
+        Assert.Equal(2, (await scene.RunAsync(job)).Missing.Count);
+        scene.ClearRequests();
+
+        Assert.False((await scene.RunAsync(job)).Plan!.IsFull);
+
+        Assert.DoesNotContain(scene.Target.Requests, request => request.Path.EndsWith("/manifests/good", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_full_run_could_not_bring_back_is_asked_for_by_the_next()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (lost, changed) = (TestImage.Create(seed: 1), TestImage.Create(seed: 3));
+        scene.Source.Add(SyncScene.App, lost, "1");
+        scene.Source.Add(SyncScene.Tool, changed, "1");
+        var job = SyncScene.JobOf("org/app", "org/tool");
+        await scene.RunAsync(job);
+        scene.Target.Add(SyncScene.App, TestImage.Create(seed: 2), "1");
+        scene.Target.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
+        scene.Target.Remove(SyncScene.App, lost.Digest);
+        scene.Source.On(HttpMethod.Get, lost.Digest).Do(Behaviour.Status(403));
+        scene.Source.On(request => request.Path.EndsWith("/org/tool/tags/list", StringComparison.Ordinal)).Do(Behaviour.Status(403));
+        Assert.Equal(2, (await scene.RunAsync(job, new RunScope { IsFull = true })).Missing.Count);
+        scene.Source.Behave();
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal((false, 2), (report.Plan!.IsFull, report.Run.Figures.Copied));
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertCopied(SyncScene.Tool, "1");
+    }
+
+    [Fact]
+    public async Task What_was_verified_in_the_future_by_a_clock_that_was_wrong_is_verified_again()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        await scene.RunAsync(Job);
+        scene.Time.SetClock(-TimeSpan.FromDays(1000));
+
+        Assert.True((await scene.RunAsync(Job)).Plan!.IsFull);
+        Assert.False((await scene.RunAsync(Job)).Plan!.IsFull);
+    }
+
+    [Fact]
+    public async Task A_tag_that_somebody_else_has_moved_at_the_target_while_a_run_went_on_is_not_deleted()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (slow, other) = (TestImage.Create(seed: 2), TestImage.Create(seed: 3));
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "old", "same");
+        await scene.RunAsync(Job with { Delete = true });
+        scene.Source.Untag(SyncScene.App, "old");
+        scene.Source.Add(SyncScene.App, slow, "slow");
+        var gate = new Gate();
+        scene.Source.On(HttpMethod.Get, slow.Layer.Digest).Times(1).Do(Behaviour.Stall(gate));
+        var (run, _) = scene.Runner.Start(Job with { Delete = true }, new(), "command");
+        await scene.Source.Received(HttpMethod.Get, slow.Layer.Digest);
+        scene.Target.Add(SyncScene.App, other, "old");
+        gate.Open();
+
+        var report = await run.Completion;
+
+        Assert.Contains("something else by now", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Equal(other.Digest, scene.Target.FindManifest(SyncScene.App, Tag.Parse("old"))!.Digest);
+    }
+
+    [Fact]
     public async Task A_full_run_gives_an_index_back_what_the_target_has_lost_of_it()
     {
         await using var scene = await SyncScene.StartAsync();
