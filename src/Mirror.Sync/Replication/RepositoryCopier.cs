@@ -162,14 +162,14 @@ internal sealed class RepositoryCopier(
     /// </summary>
     private async Task<bool> IsWholeAsync(Descriptor manifest, bool isTrusting, CancellationToken cancellationToken)
     {
-        if (!isTrusting || !MediaTypes.IsImage(manifest.MediaType))
+        if (!isTrusting || _whole.ContainsKey(manifest.Digest))
         {
-            return false;
+            return isTrusting;
         }
 
-        if (plan.IsNew || _whole.ContainsKey(manifest.Digest))
+        if (plan.IsNew || !MediaTypes.IsImage(manifest.MediaType))
         {
-            return _whole.ContainsKey(manifest.Digest);
+            return false;
         }
 
         switch (await to.ResolveAsync(manifest.Digest, known: null, cancellationToken))

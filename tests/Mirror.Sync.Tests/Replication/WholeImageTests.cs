@@ -102,6 +102,28 @@ public sealed class WholeImageTests
     }
 
     [Fact]
+    public async Task Indexes_that_name_one_index_many_times_bring_it_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var index = TestIndex.Create(seed: 1);
+        scene.Source.Add(SyncScene.App, index);
+        var inner = index.Manifest;
+        for (var level = 0; level < 3; level++)
+        {
+            var child = $$"""{"mediaType":"{{inner.MediaType}}","digest":"{{inner.Digest}}","size":{{inner.Size}}}""";
+            var json = $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{{string.Join(',', Enumerable.Repeat(child, 10))}}]}""";
+            inner = TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(json), MediaTypes.OciIndex);
+            scene.Source.AddManifest(SyncScene.App, inner, level == 2 ? ["1"] : []);
+        }
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        Assert.Single(
+            scene.Source.Requests, request => request.Method == HttpMethod.Get && request.Path.EndsWith($"/manifests/{index.Digest}", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Foreign_layers_stay_where_they_are()
     {
         await using var scene = await SyncScene.StartAsync();
