@@ -73,9 +73,18 @@ public sealed class Planner(
         }
 
         var selected = selector.Select(catalog);
-        return selected.Faults.Count > 0
-            ? ([], [.. faults, .. selected.Faults])
-            : ([.. selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository)], faults);
+        if (selected.Faults.Count > 0)
+        {
+            return ([], [.. faults, .. selected.Faults]);
+        }
+
+        var pairs = selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository).ToList();
+        if (scope.Repository is { } unknown && pairs.Count == 0)
+        {
+            faults.Add($"the job does not copy {unknown} of {source.Name}: name it in full, as the source does");
+        }
+
+        return (pairs, faults);
     }
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)

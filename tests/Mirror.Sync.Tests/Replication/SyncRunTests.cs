@@ -214,6 +214,19 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task Who_asks_for_a_repository_that_the_job_does_not_copy_is_told_so()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+
+        var report = await scene.RunAsync(Job, new RunScope { Repository = RepositoryName.Parse("app") });
+
+        Assert.Equal(RunOutcome.Failed, report.Run.Outcome);
+        Assert.Contains("does not copy app of source", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Empty(scene.Source.Requests);
+    }
+
+    [Fact]
     public async Task A_blob_of_many_images_is_sent_once_and_mounted_elsewhere()
     {
         await using var scene = await SyncScene.StartAsync();
