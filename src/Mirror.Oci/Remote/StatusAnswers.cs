@@ -41,8 +41,13 @@ internal static class StatusAnswers
         : response.RequestMessage!.Method == HttpMethod.Head ? new RemoteFailure.Unavailable(UnavailableReason.Unsupported, why)
         : new RemoteFailure.Unavailable(UnavailableReason.NotFoundPage, $"{why}, but not as a registry does");
 
-    /// <summary>Seconds only: a date would need both clocks to agree.</summary>
-    private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter?.Delta;
+    /// <summary>A date goes by the registry's own clock, which need not agree with ours; without that it says nothing.</summary>
+    private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers switch
+    {
+        { RetryAfter.Delta: { } wait } => wait,
+        { RetryAfter.Date: { } until, Date: { } now } when until > now => until - now,
+        _ => null,
+    };
 
     /// <summary>The first error of an OCI error body, or nothing where there is none.</summary>
     private static (string? Code, string Words) WordsOf(ReadOnlySpan<byte> body)

@@ -20,6 +20,9 @@ internal sealed class CopyTerms(SyncJob job, IRegistry source, IRegistry target)
     /// <summary>What is kept with a tag that is put into this repository of the target.</summary>
     public string Of(RepositoryName repository) => PlaceOf(repository) + _amount;
 
+    /// <summary>Kept in place of that where it is to be asked again whether the tag is there.</summary>
+    public string InDoubt(RepositoryName repository) => PlaceOf(repository);
+
     /// <summary>Whether a tag was put into this repository of the target, from this source, however much of it.</summary>
     public bool IsFor(TagState tag, RepositoryName repository) =>
         tag.Terms is null ? tag.Put is null : tag.Terms.StartsWith(PlaceOf(repository), StringComparison.Ordinal);

@@ -20,7 +20,12 @@ public sealed class CreationTimes
 
     /// <returns>The times of those that the selection asks about, as far as they say one; or why one can not be found out.</returns>
     internal async Task<(IReadOnlyDictionary<Tag, DateTimeOffset>? Times, string? Failure)> FindAsync(
-        SyncJob job, ISourceRepository repository, IReadOnlyList<Tag> tags, TagResolver resolver, CancellationToken cancellationToken)
+        SyncJob job,
+        ISourceRegistry source,
+        ISourceRepository repository,
+        IReadOnlyList<Tag> tags,
+        TagResolver resolver,
+        CancellationToken cancellationToken)
     {
         var times = new Dictionary<Tag, DateTimeOffset>();
         foreach (var tag in job.TagSelector.FindUndecided(tags))
@@ -28,6 +33,11 @@ public sealed class CreationTimes
             var (digest, failure) = await resolver.FindDigestAsync(tag, cancellationToken);
             if (digest is { } found && !_times.ContainsKey(found))
             {
+                if (source.Quota is { } quota && quota.Remaining <= job.Reserve)
+                {
+                    return (null, $"{source.Name} allows {quota.Remaining} more pulls, and {job.Reserve} are left to others (reserve)");
+                }
+
                 failure = await ReadAsync(repository, found, found, cancellationToken);
             }
 

@@ -29,7 +29,7 @@ internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
             repositories.Add(repository with { Tags = tags });
         }
 
-        return plan with { Repositories = repositories, Size = _all.Values.Sum() };
+        return plan with { Repositories = repositories, Size = SumOf(_all.Values) };
     }
 
     private async Task<PlannedTag> MeasureAsync(ISourceRepository repository, PlannedTag tag, CancellationToken cancellationToken)
@@ -46,7 +46,7 @@ internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
             _all[digest] = size;
         }
 
-        return tag with { Manifest = manifest, Size = sizes.Values.Sum() };
+        return tag with { Manifest = manifest, Size = SumOf(sizes.Values) };
     }
 
     /// <returns>Whether all of it is known.</returns>
@@ -74,6 +74,13 @@ internal sealed class PlanSizes(SyncJob job, ISourceRegistry source)
         }
 
         return true;
+    }
+
+    /// <summary>Manifests say what they like of their layers; more than can be counted is no size.</summary>
+    private static long? SumOf(IEnumerable<long> sizes)
+    {
+        var sum = sizes.Aggregate(default(Int128), (sum, size) => sum + size);
+        return sum <= long.MaxValue ? (long)sum : null;
     }
 
     private async Task<Manifest?> FindAsync(ISourceRepository repository, Digest digest, CancellationToken cancellationToken) =>

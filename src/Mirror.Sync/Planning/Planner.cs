@@ -36,10 +36,14 @@ public sealed class Planner(
     {
         var (pairs, faults) = await SelectRepositoriesAsync(scope, cancellationToken);
         var repositories = await Task.WhenAll(pairs.Select(pair => PlanAsync(pair, scope, cancellationToken)));
-        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull), scope);
+        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull && faults.Count == 0), scope);
     }
 
     public void Dispose() => _questions.Dispose();
+
+    /// <summary>Whether it is time to ask again. A time to come was written by a clock that was wrong, and is not believed.</summary>
+    internal static bool IsPast(DateTimeOffset? askedAt, TimeSpan freshness, DateTimeOffset now) =>
+        !(askedAt is { } asked && asked <= now && now < asked + freshness);
 
     /// <summary>Where the source does not list its repositories, those that are named in full are copied all the same.</summary>
     private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults)> SelectRepositoriesAsync(
@@ -69,9 +73,18 @@ public sealed class Planner(
         }
 
         var selected = selector.Select(catalog);
-        return selected.Faults.Count > 0
-            ? ([], [.. faults, .. selected.Faults])
-            : ([.. selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository)], faults);
+        if (selected.Faults.Count > 0)
+        {
+            return ([], [.. faults, .. selected.Faults]);
+        }
+
+        var pairs = selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository).ToList();
+        if (scope.Repository is { } unknown && pairs.Count == 0)
+        {
+            faults.Add($"the job does not copy {unknown} of {source.Name}: name it in full, as the source does");
+        }
+
+        return (pairs, faults);
     }
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
@@ -97,7 +110,7 @@ public sealed class Planner(
         }
 
         var resolver = new TagResolver(repository, known, (ask, token) => AskAsync(ask, token));
-        var created = await creationTimes.FindAsync(job, repository, tags, resolver, cancellationToken);
+        var created = await creationTimes.FindAsync(job, source, repository, tags, resolver, cancellationToken);
         if (created.Failure is { } why)
         {
             return Failed($"which images are the newest is not known: {why}");
@@ -189,7 +202,7 @@ public sealed class Planner(
     private PlannedTag WithReferrers(PlannedTag tag, Inquiry inquiry) => tag with
     {
         IsReferrersDue = job.Referrers
-            && (inquiry.IsFull || inquiry.IsTouched(tag.Source) || !(tag.Known?.ReferrersAt + job.ReferrersFreshness > time.GetUtcNow())),
+            && (inquiry.IsFull || inquiry.IsTouched(tag.Source) || IsPast(tag.Known?.ReferrersAt, job.ReferrersFreshness, time.GetUtcNow())),
     };
 
     /// <summary>Only what the job has put there is deleted, and only while it is still that.</summary>

@@ -30,7 +30,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         {
             var plan = running.Progress.Plan = await planAsync(running.Stopping);
             await ExecuteAsync(plan, running.Stopping);
-            if (plan.IsFull && scope.Repository is null && _missing.IsEmpty)
+            if (plan.IsFull && scope.Repository is null)
             {
                 state.SaveVerified(_job.Name, run.StartedAt);
             }
@@ -61,6 +61,10 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         foreach (var repository in plan.Repositories.Where(repository => repository.Failure is not null))
         {
             _missing.Enqueue(new Missing(repository.Names, null, repository.Failure!));
+            foreach (var tag in state.ListTags(_job.Name, repository.Names.Source).Where(tag => _terms.IsFor(tag, repository.Names.Target)))
+            {
+                Doubt(repository.Names, tag);
+            }
         }
 
         var quota = new QuotaReserve(ends.Source, _job.Reserve, time);
@@ -137,12 +141,9 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
 
     private async Task DeleteAsync(PlannedRepository repository, PlannedTag tag, CancellationToken cancellationToken)
     {
-        // What the target does not have is only forgotten.
-        if (tag.Target is not null && await ends.Target.GetTarget(repository.Names.Target).DeleteTagAsync(tag.Tag, cancellationToken)
-            is { } failure and not RemoteFailure.Missing)
+        if (await FindWhyNotDeletedAsync(repository, tag, cancellationToken) is { } why)
         {
-            var why = $"it is gone at the source, and {ends.Target.Name} does not delete it: {failure.Why}";
-            Fail(repository, tag, new CopyFailedException(why));
+            Fail(repository, tag, new CopyFailedException($"it is gone at the source, and {why}"));
             return;
         }
 
@@ -151,22 +152,61 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         running.Tell(new TagResult(repository, tag, Why: null));
     }
 
+    /// <summary>The plan may be hours old, and somebody else may have put something else there.</summary>
+    private async Task<string?> FindWhyNotDeletedAsync(PlannedRepository repository, PlannedTag tag, CancellationToken cancellationToken)
+    {
+        // What the target does not have is only forgotten.
+        if (tag.Target is not { } planned)
+        {
+            return null;
+        }
+
+        var there = ends.Target.GetTarget(repository.Names.Target);
+        return await there.ResolveAsync(tag.Tag, known: null, cancellationToken) switch
+        {
+            RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => null,
+            RemoteAnswer<ResolvedTag>.Failed(var failure) => $"what {ends.Target.Name} has is not known: {failure.Why}",
+            RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != planned.Digest =>
+                $"{ends.Target.Name} has something else by now",
+            _ => await there.DeleteTagAsync(tag.Tag, cancellationToken) is { } failure and not RemoteFailure.Missing
+                ? $"{ends.Target.Name} does not delete it: {failure.Why}"
+                : null,
+        };
+    }
+
     private void Fail(PlannedRepository repository, PlannedTag tag, CopyFailedException failure)
     {
+        var known = tag.Known;
         if (failure is QuotaReachedException quota)
         {
             _goesOnAt = quota.GoesOnAt;
         }
         else
         {
-            var known = tag.Known
-                ?? new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, null, 0, null);
+            known ??= new TagState(_job.Name, repository.Names.Source, tag.Tag, null, null, null, null, null, null, null, 0, null);
             // Seen stays what Put was made from, so that the next run finds that they do not belong to what the tag points to now.
-            state.Save(known with { Failures = known.Failures + 1, Why = failure.Message });
+            known = known with { Failures = known.Failures + 1, Why = failure.Message };
+            state.Save(known);
+        }
+
+        if (known is not null)
+        {
+            Doubt(repository.Names, known);
         }
 
         _missing.Enqueue(new Missing(repository.Names, tag.Tag, failure.Message));
         running.Tell(new TagResult(repository, tag, failure.Message));
+    }
+
+    /// <summary>
+    /// Of what a full run has not done it is not known whether the target has it: the next run asks for that, and not for all else again.
+    /// </summary>
+    private void Doubt(RepositoryPair names, TagState tag)
+    {
+        if (running.Progress.Plan!.IsFull && tag.Put is not null)
+        {
+            state.Save(tag with { Terms = _terms.InDoubt(names.Target) });
+        }
     }
 
     private void SaveDone(RepositoryPair names, PlannedTag tag, Digest put, bool isReferrersAsked)

@@ -67,9 +67,10 @@ internal sealed class RepositoryCopier(
     /// <exception cref="CopyFailedException">Some of it is not there.</exception>
     public async Task CopyReferrersAsync(Digest digest, Descriptor? there, CancellationToken cancellationToken)
     {
+        var seen = new HashSet<Digest> { digest };
         foreach (var referrer in await FindReferrersAsync(await FindSubjectsAsync(digest, there, cancellationToken), cancellationToken))
         {
-            await CopyAsync(referrer, 1, [digest], isTrusting: true, cancellationToken);
+            await CopyAsync(referrer, 1, seen, isTrusting: true, cancellationToken);
         }
     }
 
@@ -101,9 +102,10 @@ internal sealed class RepositoryCopier(
         if (referrers.Count > 0)
         {
             await PutAsync(manifest.Digest, manifest, original, cancellationToken);
+            var seen = new HashSet<Digest> { original.Digest };
             foreach (var referrer in referrers)
             {
-                await CopyAsync(referrer, 1, [original.Digest], isTrusting, cancellationToken);
+                await CopyAsync(referrer, 1, seen, isTrusting, cancellationToken);
             }
         }
 
@@ -160,14 +162,14 @@ internal sealed class RepositoryCopier(
     /// </summary>
     private async Task<bool> IsWholeAsync(Descriptor manifest, bool isTrusting, CancellationToken cancellationToken)
     {
-        if (!isTrusting || !MediaTypes.IsImage(manifest.MediaType))
+        if (!isTrusting || _whole.ContainsKey(manifest.Digest))
         {
-            return false;
+            return isTrusting;
         }
 
-        if (plan.IsNew || _whole.ContainsKey(manifest.Digest))
+        if (plan.IsNew || !MediaTypes.IsImage(manifest.MediaType))
         {
-            return _whole.ContainsKey(manifest.Digest);
+            return false;
         }
 
         switch (await to.ResolveAsync(manifest.Digest, known: null, cancellationToken))
@@ -236,7 +238,8 @@ internal sealed class RepositoryCopier(
     private async Task CopyAsync(Reference referrer, int depth, HashSet<Digest> seen, bool isTrusting, CancellationToken cancellationToken)
     {
         var digest = referrer.Digest ?? await ResolveAsync(referrer, cancellationToken);
-        if (!seen.Add(digest) && referrer.Tag is null)
+        var isFirst = seen.Add(digest);
+        if (!isFirst && referrer.Tag is null)
         {
             return;
         }
@@ -246,12 +249,20 @@ internal sealed class RepositoryCopier(
             && there.Descriptor.Digest == digest;
         if (!isThere)
         {
-            var manifest = await GetAsync(digest, cancellationToken);
+            var answer = await AskAsync(digest, cancellationToken);
+            if (answer is RemoteAnswer<Manifest>.Failed(RemoteFailure.Missing) && referrer.Tag is null)
+            {
+                // Lists that clients write by themselves go on naming what was deleted.
+                return;
+            }
+
+            var manifest = Received(digest, answer);
             await CopyContentAsync(manifest, isTrusting, depth, cancellationToken);
             await PutAsync(referrer, manifest, manifest, cancellationToken);
         }
 
-        foreach (var next in depth < MaxDepth ? await FindReferrersAsync([digest], cancellationToken) : [])
+        // Tags may make a signature its own: what is about it is asked once.
+        foreach (var next in isFirst && depth < MaxDepth ? await FindReferrersAsync([digest], cancellationToken) : [])
         {
             await CopyAsync(next, depth + 1, seen, isTrusting, cancellationToken);
         }
@@ -271,15 +282,19 @@ internal sealed class RepositoryCopier(
             ? shared.GetAsync(() => GetAsync(digest, cancellationToken))
             : GetAsync(digest, cancellationToken);
 
-    private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken)
+    private async Task<Manifest> GetAsync(Digest digest, CancellationToken cancellationToken) =>
+        Received(digest, await AskAsync(digest, cancellationToken));
+
+    private Task<RemoteAnswer<Manifest>> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
         quota.Check();
-        return await from.GetManifestAsync(digest, cancellationToken) switch
-        {
-            RemoteAnswer<Manifest>.Found(var manifest) => manifest,
-            var answer => throw new CopyFailedException($"manifest {digest} can not be read: {WhyOf(answer)}"),
-        };
+        return from.GetManifestAsync(digest, cancellationToken);
     }
+
+    private static Manifest Received(Digest digest, RemoteAnswer<Manifest> answer) =>
+        answer is RemoteAnswer<Manifest>.Found(var manifest)
+            ? manifest
+            : throw new CopyFailedException($"manifest {digest} can not be read: {WhyOf(answer)}");
 
     private async Task PutAsync(Reference reference, Manifest manifest, Manifest original, CancellationToken cancellationToken)
     {

@@ -83,5 +83,5 @@ public sealed class SyncRunner(Func<SyncJob, JobEnds> findEnds, ISyncState state
         return await planner.PlanAsync(scope with { IsFull = scope.IsFull || IsVerifyDue(job) }, cancellationToken);
     }
 
-    private bool IsVerifyDue(SyncJob job) => !(state.FindVerified(job.Name) + job.Verify > time.GetUtcNow());
+    private bool IsVerifyDue(SyncJob job) => Planner.IsPast(state.FindVerified(job.Name), job.Verify, time.GetUtcNow());
 }

@@ -68,7 +68,15 @@ public sealed class JobClock : IAsyncDisposable
         var due = job.Schedule.Due(job.Name, last, _time.GetUtcNow(), _seed);
         while (!_stopping.IsCancellationRequested)
         {
-            var wait = due - _time.GetUtcNow();
+            var now = _time.GetUtcNow();
+            if (last > now)
+            {
+                // The clock was put back, and what was reckoned from the time before that may be far away.
+                last = now;
+                due = job.Schedule.Due(job.Name, last, now, _seed);
+            }
+
+            var wait = due - now;
             if (wait <= TimeSpan.Zero)
             {
                 return true;

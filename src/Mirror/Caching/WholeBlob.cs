@@ -45,6 +45,8 @@ public sealed class WholeBlob(CacheStore store, BlobCache blobs, Downloads downl
             received(follower.Written);
         }
 
+        // A small one may have ended before anybody waited.
+        received(follower.Written);
         if (store.FindBlob(digest) is null)
         {
             throw follower.Failure

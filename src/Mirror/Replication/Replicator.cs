@@ -16,8 +16,8 @@ namespace Mirror.Replication;
 /// </summary>
 internal sealed partial class Replicator : IAsyncDisposable
 {
-    /// <summary>When a job last ran on schedule may lie behind many other runs.</summary>
-    private const int RunsLookedAt = 1000;
+    /// <summary>When a job last ran on schedule may lie behind many other runs, and mostly does not.</summary>
+    private static readonly int[] RunsLookedAt = [5, 1000];
 
     private readonly Lazy<ISyncState> _state;
     private readonly Lazy<SyncRunner> _runner;
@@ -144,11 +144,18 @@ internal sealed partial class Replicator : IAsyncDisposable
     }
 
     /// <summary>Other runs come and go beside the schedule, and are no reason to put it off.</summary>
-    private DateTimeOffset? FindLastScheduled(SyncJob job) =>
-        ListRuns(job.Name, RunsLookedAt).FirstOrDefault(run => run.Cause == RunCause.Schedule)?.StartedAt;
+    private DateTimeOffset? FindLastScheduled(SyncJob job) => RunsLookedAt
+        .Select(count => ListRuns(job.Name, count).FirstOrDefault(run => run.Cause == RunCause.Schedule)?.StartedAt)
+        .FirstOrDefault(startedAt => startedAt is not null);
 
     private async Task RunScheduledAsync(SyncJob job, CancellationToken stopping)
     {
+        if (_stopping.IsCancellationRequested)
+        {
+            // The clock itself is stopped when the last client has been served.
+            return;
+        }
+
         var (run, _) = await RunAsync(job, new RunScope(), RunCause.Schedule, joins: true, prepare: null, stopping);
         await run.Completion;
     }

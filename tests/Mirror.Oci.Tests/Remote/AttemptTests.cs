@@ -84,12 +84,14 @@ public sealed class AttemptTests
     }
 
     [Theory]
-    [InlineData(429)]
-    [InlineData(503)]
-    public async Task A_registry_that_wants_to_be_left_alone_is_not_asked_for_anything_until_then(int status)
+    [InlineData(429, "17")]
+    [InlineData(503, "17")]
+    [InlineData(429, "Wed, 21 Oct 2015 07:28:17 GMT")]
+    public async Task A_registry_that_wants_to_be_left_alone_is_not_asked_for_anything_until_then(int status, string until)
     {
         await using var scene = await RemoteScene.StartAsync();
-        scene.Registry.On(_ => true).Times(1).Do(Behaviour.Status(status, headers: ("Retry-After", "17")));
+        scene.Registry.On(_ => true).Times(1)
+            .Do(Behaviour.Status(status, headers: [("Retry-After", until), ("Date", "Wed, 21 Oct 2015 07:28:00 GMT")]));
         RemoteScene.FailureOf(await scene.GetManifestAsync());
 
         scene.Time.Advance(TimeSpan.FromSeconds(5));

@@ -119,6 +119,19 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task Layers_of_more_bytes_than_can_be_counted_make_a_plan_without_a_size()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var json = System.Text.Json.Nodes.JsonNode.Parse(TestImage.Create(layers: 2, seed: 1).Manifest.Content.Span)!.AsObject();
+        (json["layers"]![0]!["size"], json["layers"]![1]!["size"]) = (long.MaxValue, long.MaxValue);
+        scene.Source.AddManifest(SyncScene.App, TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()), MediaTypes.OciManifest), "1");
+
+        var plan = await scene.PlanAsync(Job);
+
+        Assert.Equal((null, null), (plan.Size, Assert.Single(plan.Tags).Size));
+    }
+
+    [Fact]
     public async Task Repositories_from_the_catalog_are_copied_under_their_new_names()
     {
         await using var scene = await SyncScene.StartAsync();
@@ -166,6 +179,25 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task Finding_the_newest_by_creation_leaves_the_reserve_of_the_quota_to_others()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        foreach (var tag in Enumerable.Range(1, 4))
+        {
+            scene.Source.Add(SyncScene.App, TestImage.Create(layerSize: 100, seed: tag), $"{tag}");
+        }
+
+        scene.Source.On(request => request.Path.Contains("/manifests/", StringComparison.Ordinal))
+            .Do(Behaviour.Header("RateLimit-Limit", "100;w=21600"), Behaviour.Header("RateLimit-Remaining", "20;w=21600"));
+
+        var report = await scene.RunAsync(Job with { Tags = new TagSelection { Newest = 2, By = NewestBy.Created } });
+
+        Assert.Contains("reserve", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            scene.Source.Requests, request => request.Method == HttpMethod.Get && request.Path.Contains("/manifests/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task One_pushed_tag_is_copied_by_itself()
     {
         await using var scene = await SyncScene.StartAsync();
@@ -179,6 +211,19 @@ public sealed class SyncRunTests
         scene.AssertCopied(SyncScene.App, "2");
         Assert.Null(scene.Target.FindManifest(SyncScene.App, Tag.Parse("1")));
         Assert.Null(scene.State.FindVerified(Job.Name));
+    }
+
+    [Fact]
+    public async Task Who_asks_for_a_repository_that_the_job_does_not_copy_is_told_so()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+
+        var report = await scene.RunAsync(Job, new RunScope { Repository = RepositoryName.Parse("app") });
+
+        Assert.Equal(RunOutcome.Failed, report.Run.Outcome);
+        Assert.Contains("does not copy app of source", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Empty(scene.Source.Requests);
     }
 
     [Fact]
@@ -315,6 +360,81 @@ public sealed class SyncRunTests
         scene.Time.Advance(Job.Verify);
         Assert.Equal(1, (await scene.RunAsync(Job)).Run.Figures.Copied);
         scene.AssertCopied(SyncScene.App, "1");
+    }
+
+    [Fact]
+    public async Task A_tag_that_fails_again_and_again_does_not_make_every_run_a_full_one()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var bad = TestImage.Create(seed: 2);
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "good");
+        scene.Source.Add(SyncScene.App, bad, "bad");
+        scene.Source.On(HttpMethod.Get, bad.Layer.Digest).Do(Behaviour.WrongBytes());
+        var job = SyncScene.JobOf("org/app", "org/none");
+        Assert.Equal(2, (await scene.RunAsync(job)).Missing.Count);
+        scene.ClearRequests();
+
+        Assert.False((await scene.RunAsync(job)).Plan!.IsFull);
+
+        Assert.DoesNotContain(scene.Target.Requests, request => request.Path.EndsWith("/manifests/good", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_full_run_could_not_bring_back_is_asked_for_by_the_next()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (lost, changed) = (TestImage.Create(seed: 1), TestImage.Create(seed: 3));
+        scene.Source.Add(SyncScene.App, lost, "1");
+        scene.Source.Add(SyncScene.Tool, changed, "1");
+        var job = SyncScene.JobOf("org/app", "org/tool");
+        await scene.RunAsync(job);
+        scene.Target.Add(SyncScene.App, TestImage.Create(seed: 2), "1");
+        scene.Target.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
+        scene.Target.Remove(SyncScene.App, lost.Digest);
+        scene.Source.On(HttpMethod.Get, lost.Digest).Do(Behaviour.Status(403));
+        scene.Source.On(request => request.Path.EndsWith("/org/tool/tags/list", StringComparison.Ordinal)).Do(Behaviour.Status(403));
+        Assert.Equal(2, (await scene.RunAsync(job, new RunScope { IsFull = true })).Missing.Count);
+        scene.Source.Behave();
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal((false, 2), (report.Plan!.IsFull, report.Run.Figures.Copied));
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertCopied(SyncScene.Tool, "1");
+    }
+
+    [Fact]
+    public async Task What_was_verified_in_the_future_by_a_clock_that_was_wrong_is_verified_again()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        await scene.RunAsync(Job);
+        scene.Time.SetClock(-TimeSpan.FromDays(1000));
+
+        Assert.True((await scene.RunAsync(Job)).Plan!.IsFull);
+        Assert.False((await scene.RunAsync(Job)).Plan!.IsFull);
+    }
+
+    [Fact]
+    public async Task A_tag_that_somebody_else_has_moved_at_the_target_while_a_run_went_on_is_not_deleted()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (slow, other) = (TestImage.Create(seed: 2), TestImage.Create(seed: 3));
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "old", "same");
+        await scene.RunAsync(Job with { Delete = true });
+        scene.Source.Untag(SyncScene.App, "old");
+        scene.Source.Add(SyncScene.App, slow, "slow");
+        var gate = new Gate();
+        scene.Source.On(HttpMethod.Get, slow.Layer.Digest).Times(1).Do(Behaviour.Stall(gate));
+        var (run, _) = scene.Runner.Start(Job with { Delete = true }, new(), "command");
+        await scene.Source.Received(HttpMethod.Get, slow.Layer.Digest);
+        scene.Target.Add(SyncScene.App, other, "old");
+        gate.Open();
+
+        var report = await run.Completion;
+
+        Assert.Contains("something else by now", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Equal(other.Digest, scene.Target.FindManifest(SyncScene.App, Tag.Parse("old"))!.Digest);
     }
 
     [Fact]

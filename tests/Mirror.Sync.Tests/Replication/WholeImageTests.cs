@@ -102,6 +102,28 @@ public sealed class WholeImageTests
     }
 
     [Fact]
+    public async Task Indexes_that_name_one_index_many_times_bring_it_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var index = TestIndex.Create(seed: 1);
+        scene.Source.Add(SyncScene.App, index);
+        var inner = index.Manifest;
+        for (var level = 0; level < 3; level++)
+        {
+            var child = $$"""{"mediaType":"{{inner.MediaType}}","digest":"{{inner.Digest}}","size":{{inner.Size}}}""";
+            var json = $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{{string.Join(',', Enumerable.Repeat(child, 10))}}]}""";
+            inner = TestBlob.Of(System.Text.Encoding.UTF8.GetBytes(json), MediaTypes.OciIndex);
+            scene.Source.AddManifest(SyncScene.App, inner, level == 2 ? ["1"] : []);
+        }
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        Assert.Single(
+            scene.Source.Requests, request => request.Method == HttpMethod.Get && request.Path.EndsWith($"/manifests/{index.Digest}", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Foreign_layers_stay_where_they_are()
     {
         await using var scene = await SyncScene.StartAsync();
@@ -173,6 +195,39 @@ public sealed class WholeImageTests
         scene.Time.Advance(Job.ReferrersFreshness);
         Assert.Empty((await scene.RunAsync(Job)).Missing);
         scene.AssertWhole(SyncScene.App, scene.Target.FindManifest(SyncScene.App, signature.Digest)!);
+    }
+
+    [Fact]
+    public async Task Tags_that_make_a_signature_its_own_are_all_copied_and_what_is_about_it_is_asked_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var (image, signature) = (TestImage.Create(seed: 1), TestImage.Create(layerSize: 100, seed: 22));
+        var own = new[] { ".sig", ".att", ".sbom" }.Select(suffix => $"sha256-{signature.Digest.Hex}{suffix}").ToList();
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.Add(SyncScene.App, signature, [$"sha256-{image.Digest.Hex}.sig", .. own]);
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        Assert.All(own, tag => scene.AssertCopied(SyncScene.App, tag));
+        Assert.Single(scene.Source.Requests, request => request.Path.EndsWith($"/referrers/{signature.Digest}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_list_of_referrers_that_names_one_that_was_deleted_holds_up_neither_the_image_nor_the_others()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Pushing = new PushOptions { KeepsReferrers = false };
+        var image = TestImage.Create(seed: 1);
+        var subject = image.Manifest.Descriptor with { Platform = null };
+        var (deleted, kept) = (TestImage.Create(seed: 20, subject: subject), TestImage.Create(seed: 21, subject: subject));
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.Add(SyncScene.App, kept);
+        scene.Source.AddManifest(SyncScene.App, TestIndex.Of(ImageFormat.Oci, deleted, kept).Manifest, $"sha256-{image.Digest.Hex}");
+
+        Assert.Empty((await scene.RunAsync(Job)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertWhole(SyncScene.App, scene.Target.FindManifest(SyncScene.App, kept.Digest)!);
     }
 
     [Fact]

@@ -14,6 +14,21 @@ public sealed class JobClockTests
     private readonly ConcurrentQueue<string> _failures = [];
 
     [Fact]
+    public async Task Where_the_clock_is_put_back_a_job_does_not_wait_until_it_says_again_what_it_said_before()
+    {
+        var runs = new Runs(_time);
+        await using var clock = Clock(new ScheduledJob("a", new Schedule.Every(10 * Minute), LastStarted: null, runs.RunAsync));
+        await runs.Ended(1);
+
+        await _time.TimerArmed(10 * Minute);
+        _time.SetClock(-TimeSpan.FromDays(30));
+        await AdvanceAsync(10 * Minute);
+        await AdvanceAsync(10 * Minute);
+
+        await runs.Ended(2);
+    }
+
+    [Fact]
     public async Task A_job_runs_each_time_it_is_due()
     {
         var runs = new Runs(_time);

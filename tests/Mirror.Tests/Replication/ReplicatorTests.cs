@@ -60,6 +60,22 @@ public sealed class ReplicatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_server_that_stops_while_a_run_is_overdue_says_nothing_of_a_failure()
+    {
+        var image = TestImage.Create(seed: 1);
+        _source.Add(App, image, "1");
+        _source.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.Stall());
+        await using var mirror = await StartAsync(Job with { Schedule = new Schedule.Every(TimeSpan.FromSeconds(1)) });
+        await _source.Received(HttpMethod.Get, image.Layer.Digest);
+        mirror.Time.Advance(TimeSpan.FromSeconds(2));
+
+        await mirror.RestartAsync();
+
+        await CopiedAsync(App, "1");
+        Assert.DoesNotContain(mirror.Log.Lines, line => line.Contains("in a way that it should not", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_push_that_another_registry_tells_of_is_copied_at_once_and_nothing_else_is()
     {
         _source.Add(App, TestImage.Create(seed: 1), "1", "2");
