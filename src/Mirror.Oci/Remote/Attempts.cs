@@ -23,6 +23,7 @@ internal sealed class Attempts
     private readonly Throttle _throttle;
     private readonly ResiliencePipeline<Response> _retry;
     private readonly ResiliencePipeline<Response> _breaker;
+    private volatile string? _whyOpen;
 
     public Attempts(string name, TimeProvider time)
     {
@@ -49,6 +50,11 @@ internal sealed class Attempts
                 SamplingDuration = Window,
                 BreakDuration = Break,
                 ShouldHandle = tried => ValueTask.FromResult(FailureIn(tried.Outcome) is not null),
+                OnOpened = opened =>
+                {
+                    _whyOpen = FailureIn(opened.Outcome)?.Why;
+                    return default;
+                },
             })
             .Build();
     }
@@ -82,7 +88,9 @@ internal sealed class Attempts
         catch (BrokenCircuitException)
         {
             return new RemoteFailure.Unavailable(
-                UnavailableReason.BreakerOpen, $"{_name} was not asked: it has failed several times, and is asked again in a few seconds");
+                UnavailableReason.BreakerOpen,
+                $"{_name} was not asked: it has failed several times, and is asked again in a few seconds"
+                + (_whyOpen is { } why ? $"; the last failure: {why}" : ""));
         }
     }
 

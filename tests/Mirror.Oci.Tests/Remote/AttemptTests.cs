@@ -124,6 +124,7 @@ public sealed class AttemptTests
 
         var open = Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(await scene.GetManifestAsync()));
         Assert.Equal((UnavailableReason.BreakerOpen, 6), (open.Reason, scene.Registry.Requests.Count));
+        Assert.Contains("answered 500", open.Why, StringComparison.Ordinal);
 
         scene.Time.Advance(TimeSpan.FromSeconds(5));
         RemoteScene.FailureOf(await scene.GetManifestAsync());
