@@ -32,6 +32,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     private readonly RegistryApi _registry;
     private readonly AdministrationApi _administration;
     private readonly EventsEndpoint _events;
+    private readonly PushedImages _pushed;
     private readonly HealthEndpoint _health;
 
     /// <param name="configuration">What holds.</param>
@@ -106,9 +107,9 @@ internal sealed class MirrorApplication : IAsyncDisposable
             store.Leases,
             time);
         Replicator = FindReplicator(configuration, sides, time, loggers);
-        var pushed = new PushedImages(Replicator, loggers.CreateLogger<PushedImages>());
-        own.Follow(pushed.PushedHere);
-        _events = new EventsEndpoint(configuration.Sync.Events, pushed, loggers.CreateLogger<EventsEndpoint>());
+        _pushed = new PushedImages(Replicator, time, loggers.CreateLogger<PushedImages>());
+        own.Follow(_pushed.PushedHere);
+        _events = new EventsEndpoint(configuration.Sync.Events, _pushed, loggers.CreateLogger<EventsEndpoint>());
         _administration = new AdministrationApi(doors, _cache, store, own, Replicator, time, loggers.CreateLogger<AdministrationApi>());
         _health = new HealthEndpoint(store.Metadata, trouble, () => encryption?.FindTrouble());
     }
@@ -134,6 +135,7 @@ internal sealed class MirrorApplication : IAsyncDisposable
     public async Task WaitForCommandsAsync()
     {
         await _administration.WaitUntilIdleAsync();
+        await _pushed.WaitUntilIdleAsync();
         await Replicator.WaitUntilIdleAsync();
     }
 

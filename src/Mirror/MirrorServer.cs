@@ -75,11 +75,14 @@ public sealed partial class MirrorServer : IAsyncDisposable
     /// <summary>Waits until no command is being answered.</summary>
     public Task WaitForCommandsAsync() => _application.WaitForCommandsAsync();
 
+    /// <summary>Starts no run any more, and tells those that go on to stop.</summary>
+    public void StopRuns() => _application.Replicator.Stop();
+
     /// <summary>Accepts nothing more, and lets what is running finish until <paramref name="patience"/> ends.</summary>
     public Task StopAsync(CancellationToken patience)
     {
         // Who follows a run is told how it ended, and holds up nothing.
-        _application.Replicator.Stop();
+        StopRuns();
         return _web.StopAsync(patience);
     }
 

@@ -36,7 +36,8 @@ public sealed class Planner(
     {
         var (pairs, faults) = await SelectRepositoriesAsync(scope, cancellationToken);
         var repositories = await Task.WhenAll(pairs.Select(pair => PlanAsync(pair, scope, cancellationToken)));
-        return HoldDeletions(new SyncPlan(repositories, faults, scope.IsFull && faults.Count == 0), scope);
+        var isFull = scope.IsFull && faults.Count == 0;
+        return HoldDeletions(new SyncPlan(repositories, [.. faults, .. FindNotCopied(repositories, scope)], isFull), scope);
     }
 
     public void Dispose() => _questions.Dispose();
@@ -44,6 +45,30 @@ public sealed class Planner(
     /// <summary>Whether it is time to ask again. A time to come was written by a clock that was wrong, and is not believed.</summary>
     internal static bool IsPast(DateTimeOffset? askedAt, TimeSpan freshness, DateTimeOffset now) =>
         !(askedAt is { } asked && asked <= now && now < asked + freshness);
+
+    /// <summary>What was named and is not copied: nobody is to take a misspelt name for one that is up to date.</summary>
+    private IEnumerable<string> FindNotCopied(PlannedRepository[] repositories, RunScope scope)
+    {
+        if (scope is not { IsNamed: true, Repository: { } named })
+        {
+            return [];
+        }
+
+        if (repositories.Length == 0)
+        {
+            return [$"the job copies no repository {named}: its full name at {source.Name} is wanted, and the job has to select it"];
+        }
+
+        // Signatures and the like come along with their images, and are not planned by themselves.
+        return repositories.Where(repository => repository.Failure is null).SelectMany(repository =>
+            (scope.Tags ?? []).Where(tag => SubjectTag.FindSubject(tag) is null).Select(tag =>
+                repository.Tags.FirstOrDefault(planned => planned.Tag == tag) switch
+                {
+                    null => $"{named}:{tag} is not at {source.Name}",
+                    { Action: PlannedAction.Filtered, Why: var why } => $"{named}:{tag} is not copied: {why}",
+                    _ => null,
+                })).OfType<string>();
+    }
 
     /// <summary>Where the source does not list its repositories, those that are named in full are copied all the same.</summary>
     private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults)> SelectRepositoriesAsync(
@@ -73,18 +98,9 @@ public sealed class Planner(
         }
 
         var selected = selector.Select(catalog);
-        if (selected.Faults.Count > 0)
-        {
-            return ([], [.. faults, .. selected.Faults]);
-        }
-
-        var pairs = selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository).ToList();
-        if (scope.Repository is { } unknown && pairs.Count == 0)
-        {
-            faults.Add($"the job does not copy {unknown} of {source.Name}: name it in full, as the source does");
-        }
-
-        return (pairs, faults);
+        return selected.Faults.Count > 0
+            ? ([], [.. faults, .. selected.Faults])
+            : ([.. selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository)], faults);
     }
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
@@ -247,7 +263,7 @@ public sealed class Planner(
         }
 
         var rule = $"one run deletes at most {limit} (deleteLimit: {job.DeleteLimit})";
-        var why = $"{Gone} like {wanted} tags of {existing}, and {rule}: none is deleted unless a run is told that it may delete more";
+        var why = $"{Gone}, with {wanted} of {existing} tags, and {rule}";
         return plan with
         {
             Repositories = [.. plan.Repositories.Select(repository => repository with
@@ -255,7 +271,11 @@ public sealed class Planner(
                 Tags = [.. repository.Tags.Select(tag =>
                     tag.Action == PlannedAction.Delete ? tag with { Action = PlannedAction.Keep, Why = why } : tag)],
             })],
-            Faults = [.. plan.Faults, $"{wanted} tags that are gone at the source are kept: {rule}"],
+            Faults =
+            [
+                .. plan.Faults,
+                $"{wanted} tags that are gone at the source are kept: {rule}; `mirror sync run {job.Name} --exceed-delete-limit` deletes them",
+            ],
         };
     }
 

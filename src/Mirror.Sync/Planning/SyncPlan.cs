@@ -111,6 +111,9 @@ public sealed record RunScope
     /// <summary>Only these tags of it, and where they are signatures and the like, the images that these are about; null for all.</summary>
     public IReadOnlyCollection<Tag>? Tags { get; init; }
 
+    /// <summary>Whether somebody has named the repository and tags, who is to be told which of them the job does not copy.</summary>
+    public bool IsNamed { get; init; }
+
     /// <summary>Whether a run of this does all that a run of the other one would.</summary>
     public bool Covers(RunScope other) =>
         (Repository is null || Repository == other.Repository) && (Tags is null || other.Tags?.All(Tags.Contains) is true)

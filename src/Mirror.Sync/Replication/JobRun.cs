@@ -10,8 +10,8 @@ namespace Mirror.Sync.Replication;
 /// <summary>One run of a job: it plans, copies, deletes, and remembers what has come of it.</summary>
 internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state, TargetBlobs blobs, TransferTurns turns, TimeProvider time)
 {
-    /// <summary>How many things are named of what is missing, where all of it is told in a line or two.</summary>
-    private const int NamedMissing = 20;
+    /// <summary>How many reasons are named, where all that is missing is told in a line or two.</summary>
+    private const int NamedReasons = 20;
 
     private readonly SyncJob _job = running.Job;
     private readonly ConcurrentQueue<Missing> _missing = [];
@@ -218,6 +218,17 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         state.Save(new TagState(_job.Name, names.Source, tag.Tag, tag.Source, now, tag.ETag, put, putAt, terms, referrersAt, 0, null));
     }
 
+    /// <summary>A registry that is down fails everything in the same way, which is said once.</summary>
+    private static string? WhyOf(List<Missing> missing)
+    {
+        var reasons = missing.GroupBy(item => item.Why).Select(group => group.ToList()).ToList();
+        var named = reasons.Take(NamedReasons).Select(alike => alike.Count == 1 || alike[0].What is not { } first
+            ? $"{alike[0]}"
+            : $"{first} and {alike.Count - 1} more: {alike[0].Why}");
+        var others = reasons.Skip(NamedReasons).Sum(alike => alike.Count);
+        return missing.Count == 0 ? null : string.Join("; ", named) + (others > 0 ? $"; and {others} more" : "");
+    }
+
     private RunReport End(SyncRun run, RunOutcome outcome)
     {
         var progress = running.Progress;
@@ -232,10 +243,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
             progress.Mounted,
             _tally.Of(ends.Source.Name),
             ends.Source.Name == ends.Target.Name ? 0 : _tally.Of(ends.Target.Name));
-        var named = string.Join("; ", missing.Take(NamedMissing));
-        var more = missing.Count > NamedMissing ? $"; and {missing.Count - NamedMissing} more" : "";
-        var why = missing.Count > 0 ? named + more : null;
-        var ended = run with { EndedAt = time.GetUtcNow(), Outcome = outcome, Figures = figures, Why = why };
+        var ended = run with { EndedAt = time.GetUtcNow(), Outcome = outcome, Figures = figures, Why = WhyOf(missing) };
         state.Save(ended);
         return new RunReport(ended, progress.Plan, missing, _goesOnAt);
     }

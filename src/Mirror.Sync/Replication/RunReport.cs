@@ -11,12 +11,10 @@ namespace Mirror.Sync.Replication;
 /// <param name="Why">For people.</param>
 public sealed record Missing(RepositoryPair? Repository, Tag? Tag, string Why)
 {
-    public override string ToString() => (Repository, Tag) switch
-    {
-        (null, _) => Why,
-        ({ } names, null) => $"{names.Source}: {Why}",
-        ({ } names, { } tag) => $"{names.Source}:{tag}: {Why}",
-    };
+    /// <summary>By its name at the source; null where that is more than one repository.</summary>
+    public string? What => Repository is not { } names ? null : Tag is { } tag ? $"{names.Source}:{tag}" : $"{names.Source}";
+
+    public override string ToString() => What is { } what ? $"{what}: {Why}" : Why;
 }
 
 /// <summary>What a run has come to.</summary>

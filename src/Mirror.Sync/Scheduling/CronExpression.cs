@@ -57,7 +57,7 @@ public sealed class CronExpression
             var field = i + Fields.Length - words.Length;
             if (!Fields[field].TryParse(words[i], out values[field]))
             {
-                fault = $"'{words[i]}' is not a {Fields[field].Name}";
+                fault = $"'{words[i]}' is no {Fields[field].Name}";
                 return false;
             }
         }

@@ -185,6 +185,7 @@ internal sealed class SyncAdministration(Replicator replicator, TimeProvider tim
     private static RunScope ScopeOf(bool isFull, bool mayDeleteMore, string? repository, IReadOnlyList<string?>? tags) => new()
     {
         IsFull = isFull,
+        IsNamed = true,
         MayDeleteMore = mayDeleteMore,
         Repository = repository is null ? null
             : RepositoryName.TryParse(repository, out var name) ? name

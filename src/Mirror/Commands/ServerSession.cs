@@ -74,6 +74,12 @@ internal sealed class ServerSession : IAsyncDisposable
             return;
         }
 
+        if (stopping.IsCancellationRequested)
+        {
+            // What this command has started ends with it.
+            _own.StopRuns();
+        }
+
         var idle = _own.WaitForCommandsAsync();
         try
         {

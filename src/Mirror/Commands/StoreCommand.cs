@@ -70,12 +70,12 @@ internal static class StoreCommand
         try
         {
             await session.WaitForOthersAsync(
-                () => errors.WriteLine("mirror: waiting for another command, which this one is answering; interrupting this one ends both"),
+                () => errors.WriteLine("mirror: waiting for what else goes on here, other commands or jobs that copy what was pushed; interrupting this one ends that too"),
                 stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            await errors.WriteLineAsync("mirror: another command, which this one was answering, is broken off: start it again");
+            await errors.WriteLineAsync("mirror: what else went on here, other commands or jobs, is broken off: start it again");
         }
     }
 }

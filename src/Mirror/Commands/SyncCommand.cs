@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mirror.Administration;
 using Mirror.Configuration.Reading;
 
 namespace Mirror.Commands;
@@ -57,6 +58,11 @@ public static class SyncCommand
 
     /// <summary>What is said where there is no job.</summary>
     internal const string None = "No job is configured: add one below sync.jobs in mirror.yml.";
+
+    /// <summary>When a job runs next, for people.</summary>
+    /// <param name="job">How it stands with it.</param>
+    /// <param name="isOwn">Whether no server runs, and so nothing on schedule.</param>
+    internal static string Next(SyncJobStatus job, bool isOwn) => isOwn && job.Next is not null ? "no server runs" : Time(job.Next);
 
     /// <summary>A time for people, or a dash.</summary>
     internal static string Time(DateTimeOffset? time) => time is { } at ? $"{at.UtcDateTime:yyyy-MM-dd HH:mm:ss}" : "-";

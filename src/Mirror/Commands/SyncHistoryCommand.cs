@@ -12,7 +12,7 @@ internal static class SyncHistoryCommand
         var job = new Argument<string?>("JOB") { Description = "Only this job's runs.", Arity = ArgumentArity.ZeroOrOne };
         var last = new Option<int>("--last", "-n")
         {
-            Description = "How many runs, at most 1000. Default: 20.",
+            Description = "How many runs, at most 1000.",
             HelpName = "N",
             DefaultValueFactory = _ => 20,
         };

@@ -14,20 +14,21 @@ internal static class SyncListCommand
             "list",
             "List the configured jobs.",
             """
-            Shows what each copies, from where to where, and when it runs next. Jobs run on schedule while `mirror serve` runs;
-            one without a schedule runs when `mirror sync run` says so, or something is pushed that it copies.
+            Shows what each copies, from where to where, and when it runs next. Jobs run on schedule while `mirror serve` runs,
+            and else not at all; one without a schedule runs when `mirror sync run` says so, or something is pushed that it copies.
 
             Exits with 0, also where there is none, and 1 if the server or the store can not be asked.
             """)
         { json };
         list.SetAction((invocation, stopping) => StoreCommand.RunAsync(
             invocation,
-            client => ListAsync(client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
+            client => ListAsync(client, client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
             stopping));
         return list;
     }
 
-    private static async Task<int> ListAsync(IAsyncEnumerable<SyncJobStatus> jobs, TextWriter output, bool asJson)
+    private static async Task<int> ListAsync(
+        AdministrationClient client, IAsyncEnumerable<SyncJobStatus> jobs, TextWriter output, bool asJson)
     {
         if (asJson)
         {
@@ -52,7 +53,7 @@ internal static class SyncListCommand
                 job.To,
                 Printable.Of(string.Join(", ", job.Repositories)),
                 job.Schedule ?? "-",
-                job.Running is not null ? "running" : SyncCommand.Time(job.Next));
+                job.Running is not null ? "running" : SyncCommand.Next(job, client.IsOwn));
         }
 
         await (table?.FlushAsync() ?? output.WriteLineAsync(SyncCommand.None));

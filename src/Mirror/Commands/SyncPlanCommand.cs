@@ -64,6 +64,8 @@ internal static class SyncPlanCommand
             throw new AdministrationException("the server broke off before it had answered all: its log may say why");
         }
 
+        // Registries list tags in whatever order.
+        images = [.. images.OrderBy(image => image.Repository, StringComparer.Ordinal).ThenBy(image => image.Tag, StringComparer.Ordinal)];
         if (asJson)
         {
             await streams.Output.WriteLineAsync(

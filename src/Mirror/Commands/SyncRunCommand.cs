@@ -24,7 +24,8 @@ internal static class SyncRunCommand
             One that goes on already is followed. Where no server runs, this command runs them itself, and interrupting it stops
             them; what is there stays, and the next run does the rest.
 
-            Prints a line for each image that is copied or deleted. What was not done, and why, is on standard error.
+            Prints a line for each image that is copied or deleted. What was not done, and why, is on standard error; so is a
+            --repository or --tag that the job does not copy.
             Exits with 0 if all is done, 3 if a part is not, and 1 if nothing is.
             """)
         { jobs, full, exceeds, repository, tags, json };

@@ -14,7 +14,8 @@ internal static class SyncStatusCommand
             "status",
             "Show what jobs are doing, and how their last runs ended.",
             """
-            Below the table is what the last run of each job has not done, and why.
+            Below the table is what the last run of each job has not done, and why. NEXT is a time where a server runs, as
+            nothing else keeps the schedule.
 
             Exits with 0 if the last run of every job has done all that it was to do, 3 if one has not, and 1 if the server or
             the store can not be asked. A job that never ran is no fault.
@@ -22,12 +23,13 @@ internal static class SyncStatusCommand
         { json };
         status.SetAction((invocation, stopping) => StoreCommand.RunAsync(
             invocation,
-            client => ShowAsync(client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
+            client => ShowAsync(client, client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
             stopping));
         return status;
     }
 
-    private static async Task<int> ShowAsync(IAsyncEnumerable<SyncJobStatus> answer, TextWriter output, bool asJson)
+    private static async Task<int> ShowAsync(
+        AdministrationClient client, IAsyncEnumerable<SyncJobStatus> answer, TextWriter output, bool asJson)
     {
         var jobs = new List<SyncJobStatus>();
         await foreach (var job in answer)
@@ -37,11 +39,11 @@ internal static class SyncStatusCommand
 
         await (asJson
             ? new JsonList<SyncJobStatus>(output, Messages.Json.SyncJobStatus).AddAllAsync(jobs.ToAsyncEnumerable())
-            : WriteAsync(jobs, output));
+            : WriteAsync(jobs, client.IsOwn, output));
         return jobs.TrueForAll(job => job.Last is null or { Outcome: "done" }) ? ExitCode.Done : ExitCode.Partly;
     }
 
-    private static async Task WriteAsync(List<SyncJobStatus> jobs, TextWriter output)
+    private static async Task WriteAsync(List<SyncJobStatus> jobs, bool isOwn, TextWriter output)
     {
         if (jobs.Count == 0)
         {
@@ -72,7 +74,7 @@ internal static class SyncStatusCommand
                 $"{last?.UpToDate}",
                 $"{last?.Deleted}",
                 $"{last?.Failed}",
-                SyncCommand.Time(job.Next));
+                SyncCommand.Next(job, isOwn));
         }
 
         await table.FlushAsync();

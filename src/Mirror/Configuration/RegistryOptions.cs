@@ -33,6 +33,9 @@ public sealed record RegistryOptions
     /// <summary>Names by which clients know Docker Hub besides <see cref="DockerHub"/>.</summary>
     public static IReadOnlyList<string> DockerHubAliases { get; } = ["index.docker.io", DockerHubHost];
 
+    /// <summary>Whether it is Docker Hub itself, and not something else that answers in its name.</summary>
+    public bool IsDockerHub => Url.Host == DockerHubHost;
+
     /// <summary>What names it in a repository's path: its host, or an alias where that has a port.</summary>
     public required string Name { get; init; }
 

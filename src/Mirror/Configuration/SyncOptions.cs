@@ -202,6 +202,11 @@ public sealed record SyncOptions
             section.Fault("to", $"nobody can pull from {source.Name} through this mirror: remove its pullThrough: false");
         }
 
+        if (source is { IsDockerHub: true } && job.RepositorySelector.NeedsCatalog)
+        {
+            section.Fault("repositories", "Docker Hub does not list its repositories, so that no pattern finds any: write them in full");
+        }
+
         var named = new RepositorySelector(job.From, job.To, [.. job.Repositories.OfType<RepositoryFilter.Name>()]).Select([]).Repositories;
         foreach (var (key, side, names) in new[]
         {

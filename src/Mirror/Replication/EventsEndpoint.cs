@@ -44,14 +44,22 @@ internal sealed partial class EventsEndpoint(EventOptions options, PushedImages 
             LogRefused(http.Connection.RemoteIpAddress);
             http.Response.Headers.WWWAuthenticate = "Bearer realm=\"events\"";
             await AnswerAsync(
-                http, StatusCodes.Status401Unauthorized, new EventsAnswer(Error: "send sync.events.secret as Authorization: Bearer …"));
+                http, StatusCodes.Status401Unauthorized, new EventsAnswer(Error: "say Authorization: Bearer and the secret of sync.events"));
+            return;
+        }
+
+        var registry = http.Request.Query["registry"].ToString();
+        if (registry.Length > 0 && !pushed.IsSource(registry))
+        {
+            var error = $"no job copies from a registry '{registry}': name one as sync.jobs does";
+            await AnswerAsync(http, StatusCodes.Status400BadRequest, new EventsAnswer(Error: error));
             return;
         }
 
         var events = await FindEventsAsync(http);
         await (events is null
             ? AnswerAsync(http, StatusCodes.Status400BadRequest, new EventsAnswer(Error: "this is no envelope of events, {\"events\": […]}, of at most 1 MiB"))
-            : AnswerAsync(http, StatusCodes.Status202Accepted, new EventsAnswer(Start(events, http.Request.Query["registry"].ToString()))));
+            : AnswerAsync(http, StatusCodes.Status202Accepted, new EventsAnswer(Start(events, registry))));
     }
 
     /// <returns>Null where it is not what is expected here.</returns>

@@ -45,12 +45,16 @@ internal sealed partial class Replicator : IAsyncDisposable
         _state = new Lazy<ISyncState>(openState);
         _runner = new Lazy<SyncRunner>(() => new SyncRunner(findEnds, _state.Value, time));
         (_time, _logger) = (time, logger);
+        Stopping = _stopping.Token;
         _seed = BinaryPrimitives.ReadInt32LittleEndian(
             SHA256.HashData(Encoding.UTF8.GetBytes($"{Environment.MachineName} {Path.GetFullPath(dataPath)}")));
     }
 
     /// <summary>In the order of the configuration.</summary>
     public IReadOnlyList<SyncJob> Jobs { get; }
+
+    /// <summary>Cancelled when nothing more is started.</summary>
+    public CancellationToken Stopping { get; }
 
     /// <summary>The runs that go on.</summary>
     public IReadOnlyList<RunningSync> Running => _runner.IsValueCreated ? _runner.Value.Running : [];
@@ -88,7 +92,7 @@ internal sealed partial class Replicator : IAsyncDisposable
     {
         while (true)
         {
-            _stopping.Token.ThrowIfCancellationRequested();
+            Stopping.ThrowIfCancellationRequested();
             var (run, isStarted) = _runner.Value.Start(job, scope, cause, prepare);
             if (isStarted)
             {
@@ -166,14 +170,15 @@ internal sealed partial class Replicator : IAsyncDisposable
         {
             LogStarted(run.Job.Name, run.Cause, run.Job.From, run.Job.To);
             var report = await run.Completion;
-            var (name, figures, took) = (run.Job.Name, report.Run.Figures, report.Run.EndedAt - report.Run.StartedAt);
+            var (name, figures) = (run.Job.Name, report.Run.Figures);
+            var seconds = Math.Round((report.Run.EndedAt - report.Run.StartedAt)?.TotalSeconds ?? 0, 1);
             if (report.Run.Outcome == RunOutcome.Done)
             {
-                LogDone(name, took, figures.Copied, figures.UpToDate, figures.Deleted, figures.Blobs, figures.Bytes, figures.Mounted);
+                LogDone(name, seconds, figures.Copied, figures.UpToDate, figures.Deleted, figures.Blobs, figures.Bytes, figures.Mounted);
             }
             else
             {
-                LogNotDone(name, report.Run.Outcome, took, figures.Copied, figures.UpToDate, figures.Deleted, figures.Failed, report.Run.Why);
+                LogNotDone(name, WordOf(report.Run.Outcome), seconds, figures.Copied, figures.UpToDate, figures.Deleted, figures.Failed, report.Run.Why);
             }
         }
         catch (Exception e)
@@ -182,17 +187,24 @@ internal sealed partial class Replicator : IAsyncDisposable
         }
     }
 
+    private static string WordOf(RunOutcome outcome) => outcome switch
+    {
+        RunOutcome.Partly => "is done in part",
+        RunOutcome.Stopped => "was stopped",
+        _ => "failed",
+    };
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Job {Job} runs ({Cause}): {From} to {To}")]
     private partial void LogStarted(string job, string cause, Endpoint from, Endpoint to);
 
     [LoggerMessage(Level = LogLevel.Information, Message =
-        "Job {Job} is done after {Took}: {Copied} tags copied, {UpToDate} up to date, {Deleted} deleted; {Blobs} blobs with {Bytes} bytes sent, {Mounted} mounted")]
-    private partial void LogDone(string job, TimeSpan? took, int copied, int upToDate, int deleted, int blobs, long bytes, int mounted);
+        "Job {Job} is done after {Seconds} s: {Copied} copied, {UpToDate} up to date, {Deleted} deleted; {Blobs} blobs with {Bytes} bytes sent, {Mounted} mounted")]
+    private partial void LogDone(string job, double seconds, int copied, int upToDate, int deleted, int blobs, long bytes, int mounted);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Job {Job} ended ({Outcome}) after {Took}: {Copied} tags copied, {UpToDate} up to date, {Deleted} deleted, {Failed} not done: {Why}")]
+        "Job {Job} {Outcome} after {Seconds} s: {Copied} copied, {UpToDate} up to date, {Deleted} deleted, {Failed} not done: {Why}")]
     private partial void LogNotDone(
-        string job, RunOutcome outcome, TimeSpan? took, int copied, int upToDate, int deleted, int failed, string? why);
+        string job, string outcome, double seconds, int copied, int upToDate, int deleted, int failed, string? why);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Job {Job} failed in a way that it should not")]
     private partial void LogSurprise(Exception exception, string job);

@@ -219,10 +219,10 @@ public sealed class SyncRunTests
         await using var scene = await SyncScene.StartAsync();
         scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
 
-        var report = await scene.RunAsync(Job, new RunScope { Repository = RepositoryName.Parse("app") });
+        var report = await scene.RunAsync(Job, new RunScope { IsNamed = true, Repository = RepositoryName.Parse("app") });
 
         Assert.Equal(RunOutcome.Failed, report.Run.Outcome);
-        Assert.Contains("does not copy app of source", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Contains("copies no repository app", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
         Assert.Empty(scene.Source.Requests);
     }
 

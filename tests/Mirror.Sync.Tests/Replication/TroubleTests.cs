@@ -246,13 +246,48 @@ public sealed class TroubleTests
         var held = await scene.RunAsync(job);
 
         Assert.Equal((RunOutcome.Partly, 0), (held.Run.Outcome, held.Run.Figures.Deleted));
-        Assert.Contains("deleteLimit: 10%", Assert.Single(held.Missing).Why, StringComparison.Ordinal);
+        var why = Assert.Single(held.Missing).Why;
+        Assert.Contains("deleteLimit: 10%", why, StringComparison.Ordinal);
+        Assert.Contains("`mirror sync run job --exceed-delete-limit`", why, StringComparison.Ordinal);
         Assert.Equal(2, held.Plan!.Count(PlannedAction.Keep));
         Assert.NotNull(scene.Target.FindManifest(SyncScene.App, Tag.Parse("v1")));
 
         var allowed = await scene.RunAsync(job, new RunScope { MayDeleteMore = true });
 
         Assert.Equal((RunOutcome.Done, 2), (allowed.Run.Outcome, allowed.Run.Figures.Deleted));
+    }
+
+    [Fact]
+    public async Task A_target_that_deletes_no_tags_keeps_them_and_the_run_says_why()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var job = Job with { Delete = true };
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1", "2");
+        await scene.RunAsync(job);
+        scene.Source.Untag(SyncScene.App, "2");
+        scene.Target.On(request => request.Method == HttpMethod.Delete)
+            .Do(Behaviour.Status(400, """{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}"""));
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal((RunOutcome.Partly, 0), (report.Run.Outcome, report.Run.Figures.Deleted));
+        Assert.Contains("delete no tag by its name", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_fails_for_one_reason_has_it_said_once()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1", "2", "3");
+        scene.Source.Add(SyncScene.Tool, TestImage.Create(seed: 2), "1");
+        scene.Target.On(request => request.Path.StartsWith($"/v2/{SyncScene.App}/", StringComparison.Ordinal)).Do(Behaviour.Status(403));
+
+        var report = await scene.RunAsync(SyncScene.JobOf("org/app", "org/none", "org/tool"));
+
+        Assert.Equal(4, report.Missing.Count);
+        var reasons = report.Run.Why!.Split("; ");
+        Assert.Equal(2, reasons.Length);
+        Assert.Matches("^org/app:[123] and 2 more: ", reasons.Single(reason => reason.StartsWith("org/app", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -304,7 +304,7 @@ public sealed class SocketTests
         await stopping.CancelAsync();
 
         Assert.Equal(waiting ? 0 : 1, await host);
-        Assert.Contains("another command, which this one was answering, is broken off", said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("is broken off: start it again", said.ToString(), StringComparison.Ordinal);
         var broken = await guest;
         Assert.Equal((1, ""), (broken.Code, broken.Output));
         Assert.Contains("broke off", broken.Error, StringComparison.Ordinal);

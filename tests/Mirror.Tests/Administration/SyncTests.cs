@@ -7,6 +7,9 @@ public sealed class SyncTests : IAsyncLifetime
 {
     private const string Jobs = "jobs: { bases: { from: docker.io, to: lab/mirror, repositories: [alpine, busybox], delete: true } }";
 
+    /// <summary>A registry's own 404. Any other page may pass, and is waited for.</summary>
+    private const string Unknown = """{"errors":[{"code":"NAME_UNKNOWN","message":"no such thing"}]}""";
+
     private static readonly RepositoryName Copy = RepositoryName.Parse("mirror/library/alpine");
     private static readonly RepositoryName BusyBox = RepositoryName.Parse("library/busybox");
 
@@ -64,7 +67,7 @@ public sealed class SyncTests : IAsyncLifetime
         var broken = TestImage.Create(seed: 2);
         scene.Upstream.Add(CommandScene.Repository, whole, "3.19");
         scene.Upstream.Add(CommandScene.Repository, broken, "3.20");
-        scene.Upstream.On(HttpMethod.Get, broken.Layer.Digest).Do(Behaviour.Status(404, "{}"));
+        scene.Upstream.On(HttpMethod.Get, broken.Layer.Digest).Do(Behaviour.Status(404, Unknown));
         scene.Upstream.Add(BusyBox, TestImage.Create(seed: 3), "1");
 
         var run = await scene.RunAsync("sync", "run", "bases");
@@ -76,7 +79,7 @@ public sealed class SyncTests : IAsyncLifetime
         Assert.Equal(3, status.Code);
         Assert.Contains(broken.Layer.Digest.ToString(), status.Output, StringComparison.Ordinal);
 
-        scene.Upstream.On(_ => true).Do(Behaviour.Status(404, "{}"));
+        scene.Upstream.On(_ => true).Do(Behaviour.Status(404, Unknown));
         Assert.Equal(1, (await scene.RunAsync("sync", "run", "bases")).Code);
         Assert.Equal(1, (await scene.RunAsync("sync", "plan", "bases")).Code);
     }
@@ -94,6 +97,78 @@ public sealed class SyncTests : IAsyncLifetime
 
         Assert.Equal(2, (await scene.RunAsync("sync", "run", "bases", "--tag", "3.20")).Code);
         Assert.Empty(scene.Upstream.Requests);
+    }
+
+    [Theory]
+    [InlineData("the job copies no repository alpine", "--repository", "alpine")]
+    [InlineData("the job copies no repository library/debian", "--repository", "library/debian")]
+    [InlineData("library/alpine:3.2O is not at docker.io", "--repository", "library/alpine", "--tag", "3.2O")]
+    [InlineData("library/alpine:edge is not copied: the job excludes edge", "--repository", "library/alpine", "--tag", "edge")]
+    public async Task What_is_named_and_not_copied_is_not_said_to_be_done(string why, params string[] scope)
+    {
+        await using var scene = await CommandScene.StartAsync(
+            serving: false, lab: _lab, sync: "jobs: { bases: { from: docker.io, to: lab/mirror, repositories: alpine, tags: { exclude: edge } } }");
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(seed: 1), "3.20", "edge");
+
+        var run = await scene.RunAsync(["sync", "run", "bases", .. scope]);
+        Assert.Equal(1, run.Code);
+        Assert.StartsWith($"mirror: bases: {why}", run.Error, StringComparison.Ordinal);
+        var plan = await scene.RunAsync(["sync", "plan", "bases", .. scope]);
+        Assert.NotEqual(0, plan.Code);
+        Assert.StartsWith($"mirror: {why}", plan.Error, StringComparison.Ordinal);
+        Assert.Equal(0, (await scene.RunAsync("sync", "run", "bases", "--repository", "library/alpine", "--tag", "3.20")).Code);
+    }
+
+    [Fact]
+    public async Task Without_a_server_a_run_ends_when_what_it_pushed_here_is_copied_on()
+    {
+        await using var scene = await CommandScene.StartAsync(
+            serving: false,
+            lab: _lab,
+            sync: "jobs: { in: { from: docker.io/library, to: local, repositories: alpine }, out: { from: local, to: lab/out, repositories: alpine } }");
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(seed: 1), "3.19");
+        scene.Upstream.Add(CommandScene.Repository, TestImage.Create(seed: 2), "3.20");
+
+        var run = await scene.RunAsync("sync", "run", "in");
+
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        Assert.NotNull(_lab.FindManifest(RepositoryName.Parse("out/alpine"), Tag.Parse("3.19")));
+        Assert.NotNull(_lab.FindManifest(RepositoryName.Parse("out/alpine"), Tag.Parse("3.20")));
+        Assert.DoesNotContain("stopped", (await scene.RunAsync("sync", "history")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Interrupting_a_run_without_a_server_ends_it_and_speaks_of_nothing_else()
+    {
+        await using var scene = await CommandScene.StartAsync(serving: false, lab: _lab, sync: Jobs);
+        var gate = new Gate();
+        var image = TestImage.Create(seed: 1);
+        scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.On(HttpMethod.Get, image.Layer.Digest).Do(Behaviour.Stall(gate));
+        using var interrupted = new CancellationTokenSource();
+        await using var error = new StringWriter();
+
+        var run = scene.RunAsync(TextWriter.Null, error, interrupted.Token, "sync", "run", "bases");
+        await gate.Arrived();
+        await interrupted.CancelAsync();
+
+        Assert.Equal(1, await run);
+        Assert.Equal("mirror: stopping; what is there stays, and the next run does the rest\n", error.ToString());
+        Assert.Equal("stopped", (await scene.RunAsync("sync", "history", "--json")).Json[0].GetProperty("outcome").GetString());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Where_no_server_runs_nothing_is_said_to_be_next(bool serving)
+    {
+        await using var scene = await CommandScene.StartAsync(
+            serving, lab: _lab, sync: "jobs: { bases: { schedule: '0 0 1 1 *', from: docker.io, to: lab, repositories: alpine } }");
+
+        foreach (var command in (string[])["list", "status"])
+        {
+            Assert.Equal(!serving, (await scene.RunAsync("sync", command)).Output.Contains("no server runs", StringComparison.Ordinal));
+        }
     }
 
     [Fact]

@@ -20,8 +20,8 @@ public sealed class SyncTests
                   schedule: "0 30 2 * * *"
                   timeZone: Europe/Berlin
                   spread: 10m
-                  from: docker.io
-                  to: site-b.example/mirror
+                  from: site-b.example/mirror
+                  to: docker.io
                   repositories: [alpine, "grafana/*", "regex:team-[ab]/.*"]
                   tags: { include: ["3.*", "semver:>=1.2 <2"], exclude: "regex:.*-rc.*", newest: 5, by: created }
                   platforms: [linux/amd64, linux/arm/v7]
@@ -37,7 +37,7 @@ public sealed class SyncTests
 
         var cron = Assert.IsType<Schedule.Cron>(job.Schedule);
         Assert.Equal(("0 30 2 * * *", "Europe/Berlin", TimeSpan.FromMinutes(10)), ($"{cron.Expression}", cron.TimeZone.Id, cron.Spread));
-        Assert.Equal(("base-images", "docker.io", "site-b.example/mirror"), (job.Name, $"{job.From}", $"{job.To}"));
+        Assert.Equal(("base-images", "site-b.example/mirror", "docker.io"), (job.Name, $"{job.From}", $"{job.To}"));
         Assert.Equal(["alpine", "grafana/*", "regex:team-[ab]/.*"], job.Repositories.Select(filter => $"{filter}"));
         Assert.Equal(["3.*", "semver:>=1.2 <2"], job.Tags.Include.Select(filter => $"{filter}"));
         Assert.Equal(["regex:.*-rc.*"], job.Tags.Exclude.Select(filter => $"{filter}"));
@@ -75,7 +75,7 @@ public sealed class SyncTests
     [Theory]
     [InlineData("schedule: every day, ", "mirror.yml:4:18: sync.jobs.a.schedule: 'every day' is not a schedule: 'day' is not a duration")]
     [InlineData("schedule: every 0s, ", "mirror.yml:4:18: sync.jobs.a.schedule: 'every 0s' is too often: write at least every 1s")]
-    [InlineData("schedule: '61 * * * *', ", "mirror.yml:4:18: sync.jobs.a.schedule: '61 * * * *' is not a schedule ('61' is not a minute): write every 15m")]
+    [InlineData("schedule: '61 * * * *', ", "mirror.yml:4:18: sync.jobs.a.schedule: '61 * * * *' is not a schedule ('61' is no minute): write every 15m")]
     [InlineData("schedule: '0 0 30 2 *', ", "mirror.yml:4:18: sync.jobs.a.schedule: '0 0 30 2 *' is not a schedule (there is no such day): write")]
     [InlineData("schedule: '0 0 * * *', timeZone: CEST, ", "mirror.yml:4:41: sync.jobs.a.timeZone: 'CEST' is not a time zone: write UTC or one like")]
     [InlineData("schedule: every 5m, timeZone: Europe/Berlin, ", "mirror.yml:4:28: sync.jobs.a.timeZone: only cron goes by a clock")]
@@ -106,6 +106,7 @@ public sealed class SyncTests
     [InlineData("from: docker.io, to: cache", "sync.jobs.a.repositories: a job has to say this")]
     [InlineData("from: docker.io, to: cache, repositories: []", "sync.jobs.a.repositories: the list is empty")]
     [InlineData("from: docker.io, to: cache, repositories: Alpine", "sync.jobs.a.repositories: 'Alpine' does not say which repositories (it is neither")]
+    [InlineData("from: docker.io, to: cache, repositories: ['library/*']", "sync.jobs.a.repositories: Docker Hub does not list its repositories")]
     [InlineData("to: cache, repositories: a", "sync.jobs.a.from: a job has to say this")]
     [InlineData("from: docker.io, repositories: a", "sync.jobs.a.to: a job has to say this")]
     [InlineData("from: docker.io, to: cache, delete: true, repositories: a", "sync.jobs.a.delete: nothing is deleted in the cache")]

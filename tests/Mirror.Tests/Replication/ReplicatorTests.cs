@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Mirror.Configuration;
 using Mirror.Oci;
+using Mirror.Replication;
 using Mirror.Sync.Jobs;
 using Mirror.Sync.Scheduling;
 using Mirror.Testing;
@@ -76,7 +77,7 @@ public sealed class ReplicatorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_push_that_another_registry_tells_of_is_copied_at_once_and_nothing_else_is()
+    public async Task A_push_that_another_registry_tells_of_is_copied_when_its_tag_has_settled_and_nothing_else_is()
     {
         _source.Add(App, TestImage.Create(seed: 1), "1", "2");
         _source.Add(Tool, TestImage.Create(seed: 2), "1");
@@ -85,6 +86,9 @@ public sealed class ReplicatorTests : IAsyncLifetime
         var (status, body) = await TellAsync(mirror, Secret, Push("org/app", "2"), Push("elsewhere/app", "1"), """{"action":"pull"}""", "null");
 
         Assert.Equal((HttpStatusCode.Accepted, """{"jobs":["apps"]}"""), (status, body));
+        await mirror.Time.TimerArmed(PushedImages.Settling);
+        Assert.Empty(_source.Requests);
+        mirror.Time.Advance(PushedImages.Settling);
         await CopiedAsync(App, "2");
         await mirror.LoggedAsync("Job apps is done");
         Assert.Null(_target.FindManifest(App, Tag.Parse("1")));
@@ -106,6 +110,8 @@ public sealed class ReplicatorTests : IAsyncLifetime
         _source.Add(App, TestImage.Create(seed: 3), "3");
         await TellAsync(mirror, Secret, Push("org/app", "2"));
         await TellAsync(mirror, Secret, Push("org/app", "3"));
+        await mirror.Time.TimerArmed(PushedImages.Settling);
+        mirror.Time.Advance(PushedImages.Settling);
         Assert.Equal(1, Listings);
         gate.Open();
 
@@ -130,6 +136,8 @@ public sealed class ReplicatorTests : IAsyncLifetime
             Assert.Equal(HttpStatusCode.BadRequest, (await PostAsync(mirror, Secret, body)).Status);
         }
 
+        Assert.Equal(HttpStatusCode.BadRequest, (await PostAsync(mirror, Secret, """{"events":[]}""", "?registry=sauce")).Status);
+
         await using var closed = await MirrorHost.StartAsync(
             [MirrorHost.Registry("source", _source), MirrorHost.Registry("target", _target)], sync: new SyncOptions { Jobs = [Job] });
         Assert.Equal(HttpStatusCode.NotFound, (await TellAsync(closed, Secret, Push("org/app", "1"))).Status);
@@ -151,6 +159,8 @@ public sealed class ReplicatorTests : IAsyncLifetime
         await _source.Received(request => request.Path.Contains("/blobs/", StringComparison.Ordinal) && request.Method == HttpMethod.Get, count: 2);
 
         await TellAsync(mirror, Secret, Push($"{App}", images[1].Digest.Hex[..8]), Push($"{App}", images[2].Digest.Hex[..8]));
+        await mirror.Time.TimerArmed(PushedImages.Settling);
+        mirror.Time.Advance(PushedImages.Settling);
         await _target.Received(request => request.Path.Contains("/blobs/", StringComparison.Ordinal) && request.Method == HttpMethod.Head, count: 2);
         Assert.Equal(2, _source.Requests.Count(request => request.Path.Contains("/blobs/", StringComparison.Ordinal) && request.Method == HttpMethod.Get));
         gate.Open();
@@ -172,10 +182,11 @@ public sealed class ReplicatorTests : IAsyncLifetime
     private static Task<(HttpStatusCode Status, string Body)> TellAsync(MirrorHost mirror, string secret, params string[] events) =>
         PostAsync(mirror, secret, $$"""{"events":[{{string.Join(',', events)}}]}""");
 
-    private static async Task<(HttpStatusCode Status, string Body)> PostAsync(MirrorHost mirror, string secret, string body)
+    private static async Task<(HttpStatusCode Status, string Body)> PostAsync(
+        MirrorHost mirror, string secret, string body, string query = "")
     {
         using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(mirror.Url, "/api/v1/events"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(mirror.Url, "/api/v1/events" + query));
         request.Content = new StringContent(body, Encoding.UTF8, "application/vnd.docker.distribution.events.v1+json");
         request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {secret}");
         using var answer = await http.SendAsync(request);
