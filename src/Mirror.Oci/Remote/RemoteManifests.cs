@@ -4,11 +4,12 @@ namespace Mirror.Oci.Remote;
 public sealed class RemoteManifests
 {
     private readonly RegistryConnection _connection;
+    private readonly RemoteRegistry _registry;
     private readonly ReferrersTag _referrersTag;
 
     internal RemoteManifests(RegistryConnection connection, RemoteRegistry registry)
     {
-        _connection = connection;
+        (_connection, _registry) = (connection, registry);
         _referrersTag = new ReferrersTag(connection, registry, this);
     }
 
@@ -51,6 +52,27 @@ public sealed class RemoteManifests
         }
     }
 
+    /// <summary>
+    /// Deletes a tag and nothing else, also where the registry deletes manifests alone, each with all its tags, as CNCF Distribution 2.8 does: the tag is
+    /// moved to a manifest of its own (<see cref="TagStandIn"/>), and that is deleted. Who breaks off in between leaves it there.
+    /// </summary>
+    /// <returns>Null where it is gone; Missing where it was not there; Unsupported where the registry deletes nothing.</returns>
+    public async Task<RemoteFailure?> DeleteTagAsync(RepositoryName repository, Tag tag, CancellationToken cancellationToken)
+    {
+        var failure = await DeleteAsync(repository, tag, cancellationToken);
+        if (failure is not RemoteFailure.Refused { Reason: RefusalReason.Unsupported })
+        {
+            return failure;
+        }
+
+        var standIn = TagStandIn.Of(repository, tag);
+        // Nothing is changed at a registry that does not delete manifests either.
+        return await DeleteAsync(repository, standIn.Digest, cancellationToken) is { } refused and not RemoteFailure.Missing ? refused
+            : await PutConfigAsync(repository, cancellationToken)
+                ?? (await SendAsync(repository, tag, standIn, cancellationToken)).Failure
+                ?? await DeleteAsync(repository, standIn.Digest, cancellationToken);
+    }
+
     /// <summary>Sends a manifest and no more.</summary>
     /// <returns>Why it was not taken; and whether the registry keeps the list of its subject's referrers.</returns>
     internal async Task<(RemoteFailure? Failure, bool KeepsReferrers)> SendAsync(
@@ -74,6 +96,25 @@ public sealed class RemoteManifests
             case var other:
                 return (WriteFailures.Of(_connection.FailureOf(other)), false);
         }
+    }
+
+    private async Task<RemoteFailure?> PutConfigAsync(RepositoryName repository, CancellationToken cancellationToken)
+    {
+        var config = TagStandIn.ConfigDescriptor;
+        if (await _registry.HeadBlobAsync(repository, config.Digest, cancellationToken) is RemoteAnswer<BlobSize>.Found)
+        {
+            return null;
+        }
+
+        var answer = await _registry.Uploads.PushAsync(
+            repository,
+            config,
+            (offset, _) => Task.FromResult<Stream>(new MemoryStream(TagStandIn.Config[(int)offset..].ToArray())),
+            _registry.StartTransfer(TransferPriority.Sync),
+            begun: null,
+            _ => { },
+            cancellationToken);
+        return (answer as RemoteAnswer<PushedBlob>.Failed)?.Failure;
     }
 
     private static ReadOnlyMemoryContent ContentOf(Manifest manifest)

@@ -24,6 +24,8 @@ public sealed class Planner(
     /// <summary>How many questions are asked at once. Each is a small one.</summary>
     private const int QuestionsAtOnce = 8;
 
+    private const int NamedRepositories = 10;
+
     private const string Gone = "it is gone at the source";
 
     private static readonly ILookup<Digest, Tag> NoTags =
@@ -34,10 +36,11 @@ public sealed class Planner(
 
     public async Task<SyncPlan> PlanAsync(RunScope scope, CancellationToken cancellationToken)
     {
-        var (pairs, faults) = await SelectRepositoriesAsync(scope, cancellationToken);
+        var (pairs, faults, notes) = await SelectRepositoriesAsync(scope, cancellationToken);
         var repositories = await Task.WhenAll(pairs.Select(pair => PlanAsync(pair, scope, cancellationToken)));
         var isFull = scope.IsFull && faults.Count == 0;
-        return HoldDeletions(new SyncPlan(repositories, [.. faults, .. FindNotCopied(repositories, scope)], isFull), scope);
+        return HoldDeletions(
+            new SyncPlan(repositories, [.. faults, .. FindNotCopied(repositories, scope)], isFull) { Notes = notes }, scope);
     }
 
     public void Dispose() => _questions.Dispose();
@@ -71,11 +74,12 @@ public sealed class Planner(
     }
 
     /// <summary>Where the source does not list its repositories, those that are named in full are copied all the same.</summary>
-    private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults)> SelectRepositoriesAsync(
+    private async Task<(IReadOnlyList<RepositoryPair> Pairs, IReadOnlyList<string> Faults, IReadOnlyList<string> Notes)> SelectRepositoriesAsync(
         RunScope scope, CancellationToken cancellationToken)
     {
         var selector = job.RepositorySelector;
         IReadOnlyList<RepositoryName> catalog = [];
+        var isListed = false;
         var faults = new List<string>();
         if (scope.Repository is { } only)
         {
@@ -86,7 +90,7 @@ public sealed class Planner(
             switch (await source.ListRepositoriesAsync(cancellationToken))
             {
                 case RemoteAnswer<IReadOnlyList<RepositoryName>>.Found(var names):
-                    catalog = names;
+                    (catalog, isListed) = (names, true);
                     break;
 
                 case RemoteAnswer<IReadOnlyList<RepositoryName>>.Failed(var failure):
@@ -98,9 +102,25 @@ public sealed class Planner(
         }
 
         var selected = selector.Select(catalog);
-        return selected.Faults.Count > 0
-            ? ([], [.. faults, .. selected.Faults])
-            : ([.. selected.Repositories.Where(pair => scope.Repository is null || pair.Source == scope.Repository)], faults);
+        return selected.Faults.Count > 0 ? ([], [.. faults, .. selected.Faults], [])
+            : scope.Repository is { } one ? ([.. selected.Repositories.Where(pair => pair.Source == one)], faults, [])
+            : (selected.Repositories, faults, isListed ? FindUnlisted(selected) : []);
+    }
+
+    /// <summary>What the job may have been meant to copy and the source does not list: a misspelt pattern, and what it listed once.</summary>
+    private List<string> FindUnlisted(SelectedRepositories selected)
+    {
+        var notes = selected.Unmatched.Select(filter => $"{source.Name} lists no repository that {filter} matches").ToList();
+        var gone = state.ListRepositories(job.Name).Except(selected.Repositories.Select(pair => pair.Source))
+            .Where(repository => state.ListTags(job.Name, repository).Any(tag => tag.Put is not null && _terms.HasSameEnds(tag)))
+            .Select(repository => $"{repository}").ToList();
+        if (gone.Count > 0)
+        {
+            var named = string.Join(", ", gone.Take(NamedRepositories)) + (gone.Count > NamedRepositories ? " and others" : "");
+            notes.Add($"{named}: copied once, and no longer listed by {source.Name} or selected by the job; what is at {target.Name} stays");
+        }
+
+        return notes;
     }
 
     private async Task<PlannedRepository> PlanAsync(RepositoryPair names, RunScope scope, CancellationToken cancellationToken)
@@ -233,7 +253,9 @@ public sealed class Planner(
         var there = target.GetTarget(names.Target);
         return await AskAsync(() => there.ResolveAsync(known.Tag, known: null, cancellationToken), cancellationToken) switch
         {
-            RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != known.Put =>
+            // An earlier run may have ended while it took the tag away.
+            RemoteAnswer<ResolvedTag>.Found(var found)
+                when found.Descriptor.Digest != known.Put && found.Descriptor.Digest != TagStandIn.Of(names.Target, known.Tag).Digest =>
                 planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
                 planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },

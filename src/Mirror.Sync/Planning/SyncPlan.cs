@@ -86,6 +86,9 @@ public sealed record SyncPlan(IReadOnlyList<PlannedRepository> Repositories, IRe
     /// </summary>
     public long? Size { get; init; }
 
+    /// <summary>What is no fault, but may not be meant; for people.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     public IEnumerable<PlannedTag> Tags => Repositories.SelectMany(repository => repository.Tags);
 
     public int Count(PlannedAction action) => Tags.Count(tag => tag.Action == action);

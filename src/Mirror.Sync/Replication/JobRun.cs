@@ -170,6 +170,7 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
                 $"{ends.Target.Name} has something else by now",
             _ => await there.DeleteTagAsync(tag.Tag, cancellationToken) is { } failure and not RemoteFailure.Missing
                 ? $"{ends.Target.Name} does not delete it: {failure.Why}"
+                    + (failure is RemoteFailure.Refused { Reason: RefusalReason.Unsupported } ? "; deletes have to be enabled there" : "")
                 : null,
         };
     }

@@ -84,7 +84,7 @@ public sealed class RemoteRepositories(RemoteRegistry registry, TimeProvider tim
         {
             var answer = await patience.AskAsync(
                 async () =>
-                    await registry.Manifests.DeleteAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
+                    await registry.Manifests.DeleteTagAsync(name, tag, cancellationToken) is { } failure ? failure : (RemoteAnswer<Tag>)tag,
                 cancellationToken);
             return (answer as RemoteAnswer<Tag>.Failed)?.Failure;
         }

@@ -77,7 +77,8 @@ internal sealed class SyncAdministration(Replicator replicator, TimeProvider tim
             plan.Count(PlannedAction.Filtered),
             plan.Count(PlannedAction.Failed) + plan.Repositories.Count(repository => repository.Failure is not null),
             plan.Size,
-            plan.Faults);
+            plan.Faults,
+            plan.Notes);
         await JsonLines.WriteAsync(http, new SyncPlanLine(Image: null, planned), Messages.Json.SyncPlanLine);
     }
 
@@ -205,6 +206,7 @@ internal sealed class SyncAdministration(Replicator replicator, TimeProvider tim
     private static SyncReport ReportOf(RunReport report) => new(
         EntryOf(report.Run),
         [.. report.Missing.Select(missing => new SyncMissing(missing.Repository?.Source.ToString(), missing.Tag?.ToString(), missing.Why))],
+        report.Plan?.Notes ?? [],
         report.GoesOnAt);
 
     private static SyncRunEntry EntryOf(SyncRun run)

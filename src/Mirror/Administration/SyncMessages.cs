@@ -94,6 +94,7 @@ public sealed record SyncPlannedImage(string Repository, string Target, string? 
 /// <param name="Failed">Of how many nothing can be said now, repositories among them.</param>
 /// <param name="Bytes">Of all that would be copied, each blob once; what the target has already is not taken off.</param>
 /// <param name="Faults">Why a part of the job, or all of it, is not planned.</param>
+/// <param name="Notes">What is no fault, but may not be meant.</param>
 public sealed record SyncPlanned(
     string Job,
     bool Full,
@@ -105,7 +106,8 @@ public sealed record SyncPlanned(
     int Filtered,
     int Failed,
     long? Bytes,
-    IReadOnlyList<string> Faults);
+    IReadOnlyList<string> Faults,
+    IReadOnlyList<string> Notes);
 
 /// <summary>All that was answered.</summary>
 public sealed record SyncPlanReport(SyncPlanned Plan, IReadOnlyList<SyncPlannedImage> Images);
@@ -136,8 +138,10 @@ public sealed record SyncedImage(string Job, string Repository, string Target, s
 
 /// <param name="Run">The run.</param>
 /// <param name="Missing">What it has not done.</param>
+/// <param name="Notes">What is no fault, but may not be meant.</param>
 /// <param name="GoesOnAt">When the source's quota allows the rest; null where that is not what holds it up.</param>
-public sealed record SyncReport(SyncRunEntry Run, IReadOnlyList<SyncMissing> Missing, DateTimeOffset? GoesOnAt);
+public sealed record SyncReport(
+    SyncRunEntry Run, IReadOnlyList<SyncMissing> Missing, IReadOnlyList<string> Notes, DateTimeOffset? GoesOnAt);
 
 /// <param name="Repository">At the source; null where it is more than one.</param>
 /// <param name="Tag">Null where it is the whole of it.</param>

@@ -76,7 +76,7 @@ internal static class SyncPlanCommand
             await WriteAsync(plan, showsAll ? images : images.FindAll(image => !Quiet.Contains(image.Action, StringComparer.Ordinal)), streams.Output);
         }
 
-        foreach (var fault in plan.Faults)
+        foreach (var fault in plan.Faults.Concat(plan.Notes))
         {
             await streams.Error.WriteLineAsync($"mirror: {Printable.Sentence(fault)}");
         }

@@ -91,9 +91,9 @@ internal static class SyncRunCommand
                 await streams.Output.WriteLineAsync(Summary(report.Run));
             }
 
-            foreach (var missing in report.Missing)
+            foreach (var line in report.Missing.Select(Text).Concat(report.Notes))
             {
-                await streams.Error.WriteLineAsync($"mirror: {report.Run.Job}: {Printable.Sentence(Text(missing))}");
+                await streams.Error.WriteLineAsync($"mirror: {report.Run.Job}: {Printable.Sentence(line)}");
             }
         }
 

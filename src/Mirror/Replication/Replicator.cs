@@ -172,6 +172,11 @@ internal sealed partial class Replicator : IAsyncDisposable
             var report = await run.Completion;
             var (name, figures) = (run.Job.Name, report.Run.Figures);
             var seconds = Math.Round((report.Run.EndedAt - report.Run.StartedAt)?.TotalSeconds ?? 0, 1);
+            foreach (var note in report.Plan?.Notes ?? [])
+            {
+                LogNote(name, note);
+            }
+
             if (report.Run.Outcome == RunOutcome.Done)
             {
                 LogDone(name, seconds, figures.Copied, figures.UpToDate, figures.Deleted, figures.Blobs, figures.Bytes, figures.Mounted);
@@ -196,6 +201,9 @@ internal sealed partial class Replicator : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Job {Job} runs ({Cause}): {From} to {To}")]
     private partial void LogStarted(string job, string cause, Endpoint from, Endpoint to);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Job {Job}: {Note}")]
+    private partial void LogNote(string job, string note);
 
     [LoggerMessage(Level = LogLevel.Information, Message =
         "Job {Job} is done after {Seconds} s: {Copied} copied, {UpToDate} up to date, {Deleted} deleted; {Blobs} blobs with {Bytes} bytes sent, {Mounted} mounted")]

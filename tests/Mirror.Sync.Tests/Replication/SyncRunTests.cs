@@ -214,6 +214,27 @@ public sealed class SyncRunTests
     }
 
     [Fact]
+    public async Task A_pattern_that_matches_nothing_and_a_repository_that_is_no_longer_listed_are_said()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        await scene.RunAsync(SyncScene.JobOf("org/*"));
+        var job = SyncScene.JobOf("team/*") with { Delete = true };
+
+        var report = await scene.RunAsync(job);
+
+        Assert.Equal(RunOutcome.Done, report.Run.Outcome);
+        Assert.Equal(
+            [
+                "source lists no repository that team/* matches",
+                "org/app: copied once, and no longer listed by source or selected by the job; what is at target stays",
+            ],
+            report.Plan!.Notes);
+        scene.AssertCopied(SyncScene.App, "1");
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/*"))).Plan!.Notes);
+    }
+
+    [Fact]
     public async Task Who_asks_for_a_repository_that_the_job_does_not_copy_is_told_so()
     {
         await using var scene = await SyncScene.StartAsync();

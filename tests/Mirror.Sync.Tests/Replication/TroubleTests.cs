@@ -258,20 +258,45 @@ public sealed class TroubleTests
     }
 
     [Fact]
-    public async Task A_target_that_deletes_no_tags_keeps_them_and_the_run_says_why()
+    public async Task A_target_that_deletes_manifests_alone_loses_the_tag_and_no_other_of_the_same_image()
     {
         await using var scene = await SyncScene.StartAsync();
         var job = Job with { Delete = true };
-        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1", "2");
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1", "2", "3");
+        await scene.RunAsync(job);
+        scene.Source.Untag(SyncScene.App, "2");
+        scene.Source.Untag(SyncScene.App, "3");
+        scene.Target.On(request => request.Method == HttpMethod.Delete && !request.Path.Contains("/sha256:", StringComparison.Ordinal))
+            .Do(Behaviour.RefuseUnread(400, """{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}"""));
+        // As a process that was killed there leaves it.
+        var standIn = TagStandIn.Of(SyncScene.App, Tag.Parse("3"));
+        scene.Target.AddManifest(SyncScene.App, TestBlob.Of(standIn.Content.ToArray(), standIn.MediaType), "3");
+
+        var report = await scene.RunAsync(job with { DeleteLimit = DeleteLimit.TryParse("2", out var two) ? two : default });
+
+        Assert.Equal((RunOutcome.Done, 2), (report.Run.Outcome, report.Run.Figures.Deleted));
+        Assert.Null(scene.Target.FindManifest(SyncScene.App, Tag.Parse("2")));
+        Assert.Null(scene.Target.FindManifest(SyncScene.App, Tag.Parse("3")));
+        scene.AssertCopied(SyncScene.App, "1");
+    }
+
+    [Fact]
+    public async Task A_target_that_deletes_nothing_keeps_its_tags_as_they_are_and_the_run_says_why()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var job = Job with { Delete = true };
+        var image = TestImage.Create(seed: 1);
+        scene.Source.Add(SyncScene.App, image, "1", "2");
         await scene.RunAsync(job);
         scene.Source.Untag(SyncScene.App, "2");
         scene.Target.On(request => request.Method == HttpMethod.Delete)
-            .Do(Behaviour.Status(400, """{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}"""));
+            .Do(Behaviour.RefuseUnread(405, """{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}"""));
 
         var report = await scene.RunAsync(job);
 
         Assert.Equal((RunOutcome.Partly, 0), (report.Run.Outcome, report.Run.Figures.Deleted));
-        Assert.Contains("delete no tag by its name", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Contains("deletes have to be enabled there", Assert.Single(report.Missing).Why, StringComparison.Ordinal);
+        Assert.Equal(image.Digest, scene.Target.FindManifest(SyncScene.App, Tag.Parse("2"))!.Digest);
     }
 
     [Fact]
