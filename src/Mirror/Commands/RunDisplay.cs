@@ -13,8 +13,9 @@ internal sealed class RunDisplay
     private readonly Dictionary<string, Bar> _bars = new(StringComparer.Ordinal);
     private readonly Action<string> _write;
     private readonly ProgressContext? _live;
+    private readonly int _width;
 
-    private RunDisplay(Action<string> write, ProgressContext? live) => (_write, _live) = (write, live);
+    private RunDisplay(Action<string> write, ProgressContext? live, int width) => (_write, _live, _width) = (write, live, width);
 
     /// <param name="streams">The command's.</param>
     /// <param name="isQuiet">Whether there are to be no lines: standard output is for something else.</param>
@@ -25,7 +26,7 @@ internal sealed class RunDisplay
         var isErrorLive = ReferenceEquals(streams.Error, Console.Error) && !Console.IsErrorRedirected;
         if (!isOutputLive && !isErrorLive)
         {
-            return follow(new RunDisplay(isQuiet ? _ => { } : streams.Output.WriteLine, live: null));
+            return follow(new RunDisplay(isQuiet ? _ => { } : streams.Output.WriteLine, live: null, width: 0));
         }
 
         // Lines that stay and bars that change share one terminal: then they share one console, which keeps them apart.
@@ -40,7 +41,7 @@ internal sealed class RunDisplay
         return console.Progress()
             .AutoClear(true)
             .Columns(new SpinnerColumn(), new ProgressBarColumn { Width = 20 }, new TaskDescriptionColumn { Alignment = Justify.Left })
-            .StartAsync(live => follow(new RunDisplay(write, live)));
+            .StartAsync(live => follow(new RunDisplay(write, live, console.Profile.Width)));
     }
 
     public void Show(SyncRunLine line)
@@ -57,7 +58,7 @@ internal sealed class RunDisplay
 
         if (line.Followed?.Job is { } job && _live is not null)
         {
-            _bars[job] = new Bar(_live.AddTask(Markup.Escape($"{job}: looks what there is to do"), maxValue: 1));
+            _bars[job] = new Bar(_live.AddTask(Markup.Escape($"{job}: looks what there is to do"), maxValue: 1), _width);
         }
 
         if (line.Progress is { } progress && _bars.TryGetValue(progress.Job, out var bar))
@@ -84,10 +85,13 @@ internal sealed class RunDisplay
     }
 
     /// <summary>What a job's bar shows.</summary>
-    private sealed class Bar(ProgressTask task)
+    private sealed class Bar(ProgressTask task, int width)
     {
         /// <summary>How much the last moments count for the speed that is shown.</summary>
         private const double Weight = 0.2;
+
+        /// <summary>The bar itself, what turns before it, and gaps.</summary>
+        private const int BarWidth = 26;
 
         private readonly long _started = TimeProvider.System.GetTimestamp();
         private (long At, long Bytes) _last = (TimeProvider.System.GetTimestamp(), 0);
@@ -111,10 +115,20 @@ internal sealed class RunDisplay
 
             task.MaxValue = Math.Max(all, 1);
             task.Value = progress.Images;
-            task.Description = Markup.Escape(
-                $"{progress.Job}: {progress.Images} of {all} images, {progress.Blobs} blobs sent, {progress.Mounted} mounted, "
-                + $"{Bytes.Human(progress.Bytes)}, {Bytes.Human((long)(_speed ?? 0))}/s{Left(progress.Images, all, now)}");
+            string[] parts =
+            [
+                $"{progress.Job}: {progress.Images} of {all} images",
+                $"{Bytes.Human(progress.Bytes)}, {Bytes.Human((long)(_speed ?? 0))}/s",
+                Left(progress.Images, all, now),
+                progress.Blobs > 0 ? $"{progress.Blobs} blobs sent" : "",
+                progress.Mounted > 0 ? $"{progress.Mounted} mounted" : "",
+            ];
+            task.Description = Markup.Escape(Fitting(parts.Where(part => part.Length > 0)));
         }
+
+        /// <summary>As many of them as there is room for, the first in any case.</summary>
+        private string Fitting(IEnumerable<string> parts) => parts.Aggregate(
+            (text, part) => text.Length + part.Length + 2 <= width - BarWidth ? $"{text}, {part}" : text);
 
         public void End()
         {
@@ -124,7 +138,7 @@ internal sealed class RunDisplay
 
         /// <summary>As long as the others took, which is all that is known of those that are still to come.</summary>
         private string Left(int done, int all, long now) => done > 0 && done < all
-            ? $", about {Elapsed.Human(TimeProvider.System.GetElapsedTime(_started, now) / done * (all - done))} left"
+            ? $"about {Elapsed.Human(TimeProvider.System.GetElapsedTime(_started, now) / done * (all - done))} left"
             : "";
     }
 }

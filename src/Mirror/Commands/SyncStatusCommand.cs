@@ -9,6 +9,7 @@ internal static class SyncStatusCommand
 {
     public static Command Create()
     {
+        var names = new Argument<string[]>("JOB") { Description = "Only these jobs. Default: all.", Arity = ArgumentArity.ZeroOrMore };
         var json = StoreCommand.Json();
         var status = new DetailedCommand(
             "status",
@@ -17,24 +18,30 @@ internal static class SyncStatusCommand
             Below the table is what the last run of each job has not done, and why. NEXT is a time where a server runs, as
             nothing else keeps the schedule.
 
-            Exits with 0 if the last run of every job has done all that it was to do, 3 if one has not, and 1 if the server or
+            Exits with 0 if the last run of every such job has done all that it was to do, 3 if one has not, and 1 if the server or
             the store can not be asked. A job that never ran is no fault.
             """)
-        { json };
-        status.SetAction((invocation, stopping) => StoreCommand.RunAsync(
-            invocation,
-            client => ShowAsync(client, client.SyncJobsAsync(stopping), invocation.InvocationConfiguration.Output, invocation.GetValue(json)),
-            stopping));
+        { names, json };
+        status.SetAction((invocation, stopping) =>
+        {
+            var asked = invocation.GetValue(names)!;
+            return SyncCommand.CheckJobs(asked, invocation)
+                ? StoreCommand.RunAsync(
+                    invocation,
+                    client => ShowAsync(client, asked, invocation.InvocationConfiguration.Output, invocation.GetValue(json), stopping),
+                    stopping)
+                : Task.FromResult(ExitCode.Misused);
+        });
         return status;
     }
 
     private static async Task<int> ShowAsync(
-        AdministrationClient client, IAsyncEnumerable<SyncJobStatus> answer, TextWriter output, bool asJson)
+        AdministrationClient client, string[] asked, TextWriter output, bool asJson, CancellationToken stopping)
     {
         var jobs = new List<SyncJobStatus>();
-        await foreach (var job in answer)
+        await foreach (var job in client.SyncJobsAsync(stopping))
         {
-            jobs.Add(job);
+            jobs.AddRange(asked.Length == 0 || asked.Contains(job.Job, StringComparer.Ordinal) ? [job] : []);
         }
 
         await (asJson

@@ -89,7 +89,7 @@ public sealed class SyncTests : IAsyncLifetime
     {
         await using var scene = await CommandScene.StartAsync(serving: false, lab: _lab, sync: Jobs);
 
-        foreach (var command in (string[])["plan", "run", "stop", "history"])
+        foreach (var command in (string[])["plan", "run", "stop", "history", "status"])
         {
             var run = await scene.RunAsync("sync", command, "base");
             Assert.Equal((2, "mirror: there is no job 'base': did you mean bases?\n"), (run.Code, run.Error));
@@ -178,6 +178,7 @@ public sealed class SyncTests : IAsyncLifetime
         var gate = new Gate();
         var image = TestImage.Create(seed: 1);
         scene.Upstream.Add(CommandScene.Repository, image, "3.20");
+        scene.Upstream.Add(BusyBox, TestImage.Create(seed: 2), "1");
         scene.Upstream.On(HttpMethod.Get, image.Layer.Digest).Do(Behaviour.Stall(gate));
         using var interrupted = new CancellationTokenSource();
         await using var output = new StringWriter();
@@ -191,10 +192,12 @@ public sealed class SyncTests : IAsyncLifetime
         Assert.Contains("`mirror sync stop bases` stops it", error.ToString(), StringComparison.Ordinal);
         var running = (await scene.RunAsync("sync", "status", "--json")).Json[0].GetProperty("running");
         Assert.Equal("command", running.GetProperty("cause").GetString());
-        var joined = scene.RunAsync("sync", "run", "bases");
+        await using var printed = new PrintedWriter();
+        var joined = scene.RunAsync(printed, error, CancellationToken.None, "sync", "run", "bases");
+        await printed.Line;
         gate.Open();
-        var run = await joined;
-        Assert.Contains("bases: runs already, and is followed", run.Output, StringComparison.Ordinal);
+        Assert.Equal(0, await joined);
+        Assert.Contains("bases: runs already, and is followed", printed.ToString(), StringComparison.Ordinal);
         Assert.NotNull(_lab.FindManifest(Copy, Tag.Parse("3.20")));
     }
 
