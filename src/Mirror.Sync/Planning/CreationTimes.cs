@@ -43,7 +43,7 @@ public sealed class CreationTimes
 
             if (failure is not null and not RemoteFailure.Missing)
             {
-                return (null, $"{tag}: {failure.Why}");
+                return (null, $"{tag}: {failure.WhyInFull}");
             }
 
             if (digest is { } asked && _times.GetValueOrDefault(asked) is { } created)

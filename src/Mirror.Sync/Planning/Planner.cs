@@ -96,7 +96,7 @@ public sealed class Planner(
                 case RemoteAnswer<IReadOnlyList<RepositoryName>>.Failed(var failure):
                     faults.Add(
                         $"the repositories of {source.Name} are not known, and only those that the job names in full are looked at: "
-                        + failure.Why);
+                        + failure.WhyInFull);
                     break;
             }
         }
@@ -137,7 +137,7 @@ public sealed class Planner(
         var answer = await AskAsync(() => repository.ListTagsAsync(cancellationToken), cancellationToken);
         if (answer is not RemoteAnswer<IReadOnlyList<Tag>>.Found(var tags))
         {
-            return Failed($"its tags are not known: {((RemoteAnswer<IReadOnlyList<Tag>>.Failed)answer).Failure.Why}");
+            return Failed($"its tags are not known: {((RemoteAnswer<IReadOnlyList<Tag>>.Failed)answer).Failure.WhyInFull}");
         }
 
         if (tags.Count == 0 && put.Count > 0)
@@ -204,7 +204,7 @@ public sealed class Planner(
                     break;
 
                 case RemoteAnswer<ResolvedTag>.Failed(var failure):
-                    var why = $"what it points to is not known: {failure.Why}";
+                    var why = $"what it points to is not known: {failure.WhyInFull}";
                     return new PlannedTag(tag, PlannedAction.Failed) { Known = known, Why = why };
             }
         }
@@ -230,7 +230,7 @@ public sealed class Planner(
             RemoteAnswer<ResolvedTag>.Found(var found) => planned with { Action = PlannedAction.Update, Target = found.Descriptor },
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => planned with { Action = PlannedAction.Copy },
             RemoteAnswer<ResolvedTag>.Failed(var failure) =>
-                planned with { Action = PlannedAction.Failed, Why = $"what {target.Name} has is not known: {failure.Why}" },
+                planned with { Action = PlannedAction.Failed, Why = $"what {target.Name} has is not known: {failure.WhyInFull}" },
             _ => throw new InvalidOperationException($"{target.Name} said that something is unchanged that nobody had named."),
         };
     }
@@ -258,7 +258,7 @@ public sealed class Planner(
                 when found.Descriptor.Digest != known.Put && found.Descriptor.Digest != TagStandIn.Of(names.Target, known.Tag).Digest =>
                 planned with { Target = found.Descriptor, Why = $"{Gone}, and the target has something else than was put there" },
             RemoteAnswer<ResolvedTag>.Failed(not RemoteFailure.Missing and var failure) =>
-                planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.Why}" },
+                planned with { Action = PlannedAction.Failed, Why = $"{Gone}, and what {target.Name} has is not known: {failure.WhyInFull}" },
             var answer => planned with
             {
                 Action = PlannedAction.Delete,

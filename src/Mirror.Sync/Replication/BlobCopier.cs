@@ -78,7 +78,7 @@ internal sealed class BlobCopier(
                     return (true, null);
 
                 case RemoteAnswer<bool>.Failed(var failure):
-                    throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.Why}", failure);
+                    throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.WhyInFull}", failure);
             }
         }
 
@@ -122,7 +122,7 @@ internal sealed class BlobCopier(
                 state.RemoveUpload(target.Name, to.Name, blob.Digest);
             }
 
-            throw new CopyFailedException($"blob {blob.Digest} is not at {target.Name}: {failure.Why}", failure);
+            throw new CopyFailedException($"blob {blob.Digest} is not at {target.Name}: {failure.WhyInFull}", failure);
         }
 
         if (isRemembered)

@@ -15,7 +15,7 @@ internal sealed class BlobSource(ISourceRepository repository, Digest digest, Ru
         {
             RemoteAnswer<Stream>.Found(var stream) => stream,
             var answer =>
-                throw new CopyFailedException($"blob {digest} can not be read: {((RemoteAnswer<Stream>.Failed)answer).Failure.Why}"),
+                throw new CopyFailedException($"blob {digest} can not be read: {((RemoteAnswer<Stream>.Failed)answer).Failure.WhyInFull}"),
         };
 
     /// <summary>For <see cref="ITargetRepository.PushBlobAsync"/>.</summary>
@@ -31,7 +31,7 @@ internal sealed class BlobSource(ISourceRepository repository, Digest digest, Ru
         return await repository.OpenBlobAsync(digest, offset, cancellationToken) switch
         {
             RemoteAnswer<Stream>.Found(var stream) => new CountedStream(stream, progress),
-            var answer => throw new IOException(((RemoteAnswer<Stream>.Failed)answer).Failure.Why),
+            var answer => throw new IOException(((RemoteAnswer<Stream>.Failed)answer).Failure.WhyInFull),
         };
     }
 

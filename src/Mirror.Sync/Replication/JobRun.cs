@@ -165,11 +165,11 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         return await there.ResolveAsync(tag.Tag, known: null, cancellationToken) switch
         {
             RemoteAnswer<ResolvedTag>.Failed(RemoteFailure.Missing) => null,
-            RemoteAnswer<ResolvedTag>.Failed(var failure) => $"what {ends.Target.Name} has is not known: {failure.Why}",
+            RemoteAnswer<ResolvedTag>.Failed(var failure) => $"what {ends.Target.Name} has is not known: {failure.WhyInFull}",
             RemoteAnswer<ResolvedTag>.Found(var found) when found.Descriptor.Digest != planned.Digest =>
                 $"{ends.Target.Name} has something else by now",
             _ => await there.DeleteTagAsync(tag.Tag, cancellationToken) is { } failure and not RemoteFailure.Missing
-                ? $"{ends.Target.Name} does not delete it: {failure.Why}"
+                ? $"{ends.Target.Name} does not delete it: {failure.WhyInFull}"
                     + (failure is RemoteFailure.Refused { Reason: RefusalReason.Unsupported } ? "; deletes have to be enabled there" : "")
                 : null,
         };

@@ -178,7 +178,7 @@ internal sealed class RepositoryCopier(
                 return false;
 
             case RemoteAnswer<ResolvedTag>.Failed(var failure):
-                throw new CopyFailedException($"the target does not say whether it has {manifest.Digest}: {failure.Why}", failure);
+                throw new CopyFailedException($"the target does not say whether it has {manifest.Digest}: {failure.WhyInFull}", failure);
 
             default:
                 _whole[manifest.Digest] = true;
@@ -225,7 +225,7 @@ internal sealed class RepositoryCopier(
                     break;
 
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Failed(var failure):
-                    throw new CopyFailedException($"what refers to {subject} is not known: {failure.Why}", failure);
+                    throw new CopyFailedException($"what refers to {subject} is not known: {failure.WhyInFull}", failure);
             }
 
             found.AddRange(plan.SubjectTags[subject].Select(tag => (Reference)tag));
@@ -268,7 +268,7 @@ internal sealed class RepositoryCopier(
         }
     }
 
-    private static string WhyOf<T>(RemoteAnswer<T> answer) => ((RemoteAnswer<T>.Failed)answer).Failure.Why;
+    private static string WhyOf<T>(RemoteAnswer<T> answer) => ((RemoteAnswer<T>.Failed)answer).Failure.WhyInFull;
 
     private async Task<Digest> ResolveAsync(Reference reference, CancellationToken cancellationToken) =>
         await from.ResolveAsync(reference, known: null, cancellationToken) switch
@@ -306,6 +306,6 @@ internal sealed class RepositoryCopier(
         var advice = failure is RemoteFailure.Refused { Reason: RefusalReason.ContentUnknown } && IsSparse(original)
             ? ". It takes no index of which only some platforms are there: `index: rewrite` makes a smaller one with a digest of its own"
             : "";
-        throw new CopyFailedException($"the target does not take {reference}: {failure.Why}{advice}", failure);
+        throw new CopyFailedException($"the target does not take {reference}: {failure.WhyInFull}{advice}", failure);
     }
 }

@@ -300,6 +300,21 @@ public sealed class TroubleTests
     }
 
     [Fact]
+    public async Task A_refusal_says_as_whom_the_registry_was_asked()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        scene.Source.Add(SyncScene.App, TestImage.Create(seed: 1), "1");
+        scene.Target.RequireBasic("robot", "right");
+        scene.Restart(configure: options => options.Name == "target" ? options with { Credentials = new BasicCredentials("robot", "wrong") } : options);
+
+        var report = await scene.RunAsync(Job);
+
+        Assert.Equal(RunOutcome.Failed, report.Run.Outcome);
+        Assert.All(report.Missing, missing => Assert.Contains("asked as user robot", missing.Why, StringComparison.Ordinal));
+        Assert.DoesNotContain("wrong", report.Run.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_fails_for_one_reason_has_it_said_once()
     {
         await using var scene = await SyncScene.StartAsync();
