@@ -5,19 +5,9 @@ namespace Mirror.Sync.Repositories;
 /// <summary>A blob that arrives, as a stream.</summary>
 /// <param name="blob">Disposed with the stream.</param>
 /// <param name="skip">How many of its first bytes nobody asked for: of a registry that ignores ranges.</param>
-internal sealed class RemoteBlobStream(RemoteBlob blob, long skip) : Stream
+internal sealed class RemoteBlobStream(RemoteBlob blob, long skip) : ForwardStream
 {
     private long _skip = skip;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>The token is the one that the blob was opened with.</summary>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -35,18 +25,6 @@ internal sealed class RemoteBlobStream(RemoteBlob blob, long skip) : Stream
 
         return await blob.Body.ReadAsync(buffer);
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {

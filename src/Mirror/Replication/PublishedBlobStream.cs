@@ -1,4 +1,5 @@
 using Mirror.Storage;
+using Mirror.Sync.Repositories;
 
 namespace Mirror.Replication;
 
@@ -6,22 +7,12 @@ namespace Mirror.Replication;
 /// <param name="blob">Disposed with the stream.</param>
 /// <param name="offset">Of the first byte.</param>
 /// <param name="damaged">Told of a block that is not what it should be.</param>
-internal sealed class PublishedBlobStream(PublishedBlob blob, long offset, Func<BlobDamagedException, Task> damaged) : Stream
+internal sealed class PublishedBlobStream(PublishedBlob blob, long offset, Func<BlobDamagedException, Task> damaged) : ForwardStream
 {
     private readonly byte[] _block = new byte[Math.Min(BlockChecksums.BlockSize, blob.Size)];
     private long _offset = offset;
     private long _start = -1;
     private int _length;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <exception cref="BlobDamagedException">The disk no longer has what was published.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -52,18 +43,6 @@ internal sealed class PublishedBlobStream(PublishedBlob blob, long offset, Func<
         _offset += read;
         return read;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
