@@ -120,10 +120,10 @@ public sealed class LiteDbSyncState : ISyncState
     public void SaveVerified(string job, DateTimeOffset at) =>
         _file.Write(database => Verified(database).Upsert(new BsonDocument { ["_id"] = job, ["at"] = at.UtcTicks }));
 
-    public UploadState? FindUpload(string registry, RepositoryName repository, Digest digest) => _file.Read(
-        database => IfReadable(Uploads(database).FindById(Key(registry, repository, digest)), row => new UploadState(
+    public UploadState? FindUpload(string registry, Digest digest) => _file.Read(
+        database => IfReadable(Uploads(database).FindById(Key(registry, digest)), row => new UploadState(
             registry,
-            repository,
+            RepositoryName.Parse(row["repository"].AsString),
             digest,
             new RemoteUpload(
                 row["location"].AsString, row["offset"].AsInt64, row["chunkMinLength"].IsNull ? null : row["chunkMinLength"].AsInt64),
@@ -134,13 +134,14 @@ public sealed class LiteDbSyncState : ISyncState
     {
         if (!StateText.IsExact(upload.Upload.Location))
         {
-            RemoveUpload(upload.Registry, upload.Repository, upload.Digest);
+            RemoveUpload(upload.Registry, upload.Digest);
             return;
         }
 
         _file.Write(database => Uploads(database).Upsert(new BsonDocument
         {
-            ["_id"] = Key(upload.Registry, upload.Repository, upload.Digest),
+            ["_id"] = Key(upload.Registry, upload.Digest),
+            ["repository"] = $"{upload.Repository}",
             ["location"] = upload.Upload.Location,
             ["offset"] = upload.Upload.Offset,
             ["chunkMinLength"] = upload.Upload.ChunkMinLength is { } min ? min : BsonValue.Null,
@@ -148,8 +149,8 @@ public sealed class LiteDbSyncState : ISyncState
         }));
     }
 
-    public void RemoveUpload(string registry, RepositoryName repository, Digest digest) =>
-        _file.Write(database => Uploads(database).Delete(Key(registry, repository, digest)));
+    public void RemoveUpload(string registry, Digest digest) =>
+        _file.Write(database => Uploads(database).Delete(Key(registry, digest)));
 
     public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
         database => Places(database).FindById(Key(registry, digest))?["repository"].AsString, none: null) is { } text

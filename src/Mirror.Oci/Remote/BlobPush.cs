@@ -25,6 +25,9 @@ internal sealed class BlobPush(
     private const long LargestChunk = 64 * 1024 * 1024;
 
     private const int MaxFruitless = 6;
+
+    /// <summary>After so many steps without success another upload is begun, where the registry fails at the mention of this one.</summary>
+    private const int PatienceWithOne = 2;
     private const int MaxBeginnings = 8;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(400);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
@@ -121,6 +124,11 @@ internal sealed class BlobPush(
                 _upload = null;
                 // Where all of it had arrived, somebody's finishing request may have been done since.
                 _isDone = upload.Offset == blob.Size && await IsThereAsync();
+                return null;
+
+            // Who can begin uploads has lost its way in this one; who can not is out of order as a whole, and may know it later.
+            case RemoteAnswer<RemoteUpload>.Failed({ Status: HttpStatusCode.InternalServerError }) when _fruitless >= PatienceWithOne:
+                _upload = null;
                 return null;
 
             case var other:

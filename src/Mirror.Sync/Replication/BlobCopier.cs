@@ -38,18 +38,60 @@ internal sealed class BlobCopier(
         }
 
         using var turn = await blobs.EnterAsync(blob.Digest, cancellationToken);
-        if (!blobs.IsAt(to.Name, blob.Digest))
+        if (blobs.IsAt(to.Name, blob.Digest))
         {
-            var (isThere, begun) = await MountAsync(from, to, blob.Digest, isNew, cancellationToken);
-            // Before it is there: who comes after a process that was killed looks here first.
-            state.SavePlace(target.Name, blob.Digest, to.Name);
-            if (!isThere)
-            {
-                await PushAsync(from, to, blob, begun, cancellationToken);
-            }
-
-            blobs.Add(to.Name, blob.Digest);
+            return;
         }
+
+        var saved = blob.Size >= WorthRemembering ? state.FindUpload(target.Name, blob.Digest) : null;
+        if (saved is not null && saved.Repository != to.Name)
+        {
+            await GoOnElsewhereAsync(from, blob, saved, cancellationToken);
+            saved = null;
+        }
+
+        await BringAsync(from, to, blob, saved, isNew, cancellationToken);
+    }
+
+    /// <summary>
+    /// What was on its way to another repository may be nearly all there. So it goes on to there, to be mounted, unless that repository does
+    /// not take it any more.
+    /// </summary>
+    private async Task GoOnElsewhereAsync(ISourceRepository from, Descriptor blob, UploadState saved, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (target.FindFault(saved.Repository) is null)
+            {
+                await BringAsync(from, target.GetTarget(saved.Repository), blob, saved, isNew: false, cancellationToken);
+                return;
+            }
+        }
+        catch (CopyFailedException e) when (e.IsForGood)
+        {
+            // Nobody has asked for it there.
+        }
+
+        state.RemovePlace(target.Name, blob.Digest, saved.Repository);
+        state.RemoveUpload(target.Name, blob.Digest);
+    }
+
+    private async Task BringAsync(
+        ISourceRepository from, ITargetRepository to, Descriptor blob, UploadState? saved, bool isNew, CancellationToken cancellationToken)
+    {
+        var (isThere, begun) = await MountAsync(from, to, blob.Digest, isNew, cancellationToken);
+        // Before it is there: who comes after a process that was killed looks here first.
+        state.SavePlace(target.Name, blob.Digest, to.Name);
+        if (!isThere)
+        {
+            await PushAsync(from, to, blob, saved?.Upload ?? begun, cancellationToken);
+        }
+        else if (saved is not null)
+        {
+            state.RemoveUpload(target.Name, blob.Digest);
+        }
+
+        blobs.Add(to.Name, blob.Digest);
     }
 
     /// <summary>
@@ -112,14 +154,13 @@ internal sealed class BlobCopier(
         ISourceRepository from, ITargetRepository to, Descriptor blob, RemoteUpload? begun, CancellationToken cancellationToken)
     {
         var isRemembered = blob.Size >= WorthRemembering;
-        var saved = isRemembered ? state.FindUpload(target.Name, to.Name, blob.Digest)?.Upload : null;
         using var turn = await turns.EnterAsync(source, target, cancellationToken);
         var answer = await to.TryFetchBlobAsync(blob, progress.CountRead, cancellationToken) ?? await SendAsync();
         if (answer is RemoteAnswer<PushedBlob>.Failed(var failure))
         {
             if (isRemembered && failure is RemoteFailure.Refused)
             {
-                state.RemoveUpload(target.Name, to.Name, blob.Digest);
+                state.RemoveUpload(target.Name, blob.Digest);
             }
 
             throw new CopyFailedException($"blob {blob.Digest} is not at {target.Name}: {failure.WhyInFull}", failure);
@@ -127,7 +168,7 @@ internal sealed class BlobCopier(
 
         if (isRemembered)
         {
-            state.RemoveUpload(target.Name, to.Name, blob.Digest);
+            state.RemoveUpload(target.Name, blob.Digest);
         }
 
         progress.CountSent(((RemoteAnswer<PushedBlob>.Found)answer).Content.Sent);
@@ -136,14 +177,14 @@ internal sealed class BlobCopier(
         {
             await using var content = new BlobSource(from, blob.Digest, progress);
             // What goes on further behind opens it there.
-            if (saved is not { Offset: > 0 })
+            if (begun is not { Offset: > 0 })
             {
                 await content.OpenFirstAsync(cancellationToken);
             }
 
             try
             {
-                return await to.PushBlobAsync(blob, content.OpenAsync, saved ?? begun, Reached, cancellationToken);
+                return await to.PushBlobAsync(blob, content.OpenAsync, begun, Reached, cancellationToken);
             }
             catch (Exception e) when (e is IOException or InvalidDataException)
             {

@@ -3,8 +3,13 @@ using Mirror.Oci.Remote;
 namespace Mirror.Sync.Replication;
 
 /// <summary>Something deep inside an image can not be copied, and so the image can not.</summary>
+/// <param name="why">For people.</param>
+/// <param name="failure">What the target answered; null where it is the source that fails, or nobody.</param>
 internal class CopyFailedException(string why, RemoteFailure? failure = null) : Exception(why)
 {
+    /// <summary>The target does not take it there, and will not.</summary>
+    public bool IsForGood { get; } = failure is RemoteFailure.Refused or RemoteFailure.Denied or RemoteFailure.Missing;
+
     /// <summary>The target does not have what it was believed to have.</summary>
     public bool IsContentUnknown { get; } = failure is RemoteFailure.Refused { Reason: RefusalReason.ContentUnknown };
 }

@@ -225,7 +225,7 @@ internal sealed class RepositoryCopier(
                     break;
 
                 case RemoteAnswer<IReadOnlyList<Descriptor>>.Failed(var failure):
-                    throw new CopyFailedException($"what refers to {subject} is not known: {failure.WhyInFull}", failure);
+                    throw new CopyFailedException($"what refers to {subject} is not known: {failure.WhyInFull}");
             }
 
             found.AddRange(plan.SubjectTags[subject].Select(tag => (Reference)tag));

@@ -39,11 +39,12 @@ public interface ISyncState : IDisposable
 
     void SaveVerified(string job, DateTimeOffset at);
 
-    UploadState? FindUpload(string registry, RepositoryName repository, Digest digest);
+    /// <summary>The upload of a blob to a target: there is one, whichever of its repositories it is for.</summary>
+    UploadState? FindUpload(string registry, Digest digest);
 
     void Save(UploadState upload);
 
-    void RemoveUpload(string registry, RepositoryName repository, Digest digest);
+    void RemoveUpload(string registry, Digest digest);
 
     /// <summary>
     /// In which repository of a target a blob last was, or was to be; null where that is not known. It may be there no longer, or not yet.

@@ -131,42 +131,42 @@ public sealed class SqliteSyncState : ISyncState
     public void SaveVerified(string job, DateTimeOffset at) =>
         _file.Write(session => session.Execute("INSERT OR REPLACE INTO verified (job, at) VALUES ($1, $2)", job, at.UtcTicks));
 
-    public UploadState? FindUpload(string registry, RepositoryName repository, Digest digest) => _file.Read(
+    public UploadState? FindUpload(string registry, Digest digest) => _file.Read(
         session => session.FindOne(
-            "SELECT location, offset, chunk_min_length, saved_at FROM uploads WHERE registry = $1 AND repository = $2 AND digest = $3",
+            "SELECT repository, location, offset, chunk_min_length, saved_at FROM uploads WHERE registry = $1 AND digest = $2",
             IfReadable(row => new UploadState(
                 registry,
-                repository,
+                RepositoryName.Parse(row.GetString(0)),
                 digest,
-                new RemoteUpload(row.GetString(0), row.GetInt64(1), row.IsDBNull(2) ? null : row.GetInt64(2)),
-                GetTime(row, 3))),
-            registry, $"{repository}", $"{digest}"),
+                new RemoteUpload(row.GetString(1), row.GetInt64(2), row.IsDBNull(3) ? null : row.GetInt64(3)),
+                GetTime(row, 4))),
+            registry, $"{digest}"),
         none: null);
 
     public void Save(UploadState upload)
     {
         if (!StateText.IsExact(upload.Upload.Location))
         {
-            RemoveUpload(upload.Registry, upload.Repository, upload.Digest);
+            RemoveUpload(upload.Registry, upload.Digest);
             return;
         }
 
         _file.Write(session => session.Execute(
             """
-            INSERT OR REPLACE INTO uploads (registry, repository, digest, location, offset, chunk_min_length, saved_at)
+            INSERT OR REPLACE INTO uploads (registry, digest, repository, location, offset, chunk_min_length, saved_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7)
             """,
             upload.Registry,
-            $"{upload.Repository}",
             $"{upload.Digest}",
+            $"{upload.Repository}",
             upload.Upload.Location,
             upload.Upload.Offset,
             upload.Upload.ChunkMinLength,
             upload.SavedAt.UtcTicks));
     }
 
-    public void RemoveUpload(string registry, RepositoryName repository, Digest digest) => _file.Write(session => session.Execute(
-        "DELETE FROM uploads WHERE registry = $1 AND repository = $2 AND digest = $3", registry, $"{repository}", $"{digest}"));
+    public void RemoveUpload(string registry, Digest digest) => _file.Write(session => session.Execute(
+        "DELETE FROM uploads WHERE registry = $1 AND digest = $2", registry, $"{digest}"));
 
     public RepositoryName? FindPlace(string registry, Digest digest) => _file.Read(
         session => session.FindOne(

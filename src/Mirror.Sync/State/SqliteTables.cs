@@ -51,13 +51,13 @@ internal static class SqliteTables
 
         CREATE TABLE uploads (
             registry         TEXT NOT NULL,
-            repository       TEXT NOT NULL,
             digest           TEXT NOT NULL,
+            repository       TEXT NOT NULL,
             location         TEXT NOT NULL,
             offset           INTEGER NOT NULL,
             chunk_min_length INTEGER,
             saved_at         INTEGER NOT NULL,
-            PRIMARY KEY (registry, repository, digest)
+            PRIMARY KEY (registry, digest)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE places (

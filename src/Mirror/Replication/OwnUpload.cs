@@ -65,7 +65,12 @@ internal sealed class OwnUpload(
         }
         finally
         {
-            // Its file is not kept open for what may be another process.
+            // Nobody remembers one that had no turn yet. Another's file is not kept open for what may be another process.
+            if (upload.Length == 0)
+            {
+                uploads.Discard(upload);
+            }
+
             upload.TryRest(DateTimeOffset.MaxValue);
             uploads.Forget(upload);
         }

@@ -150,6 +150,23 @@ public sealed class BlobPushTests
     }
 
     [Fact]
+    public async Task An_upload_at_whose_mention_the_registry_fails_holds_its_blob_up_for_no_longer_than_some_tries()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        RemoteUpload? stuck = null;
+        scene.Registry.On(HttpMethod.Put).Do(Behaviour.Status(403));
+        await PushAsync(scene, Large, reached: upload => stuck = upload);
+        scene.Registry.Behave();
+        scene.Registry.ClearRequests();
+        scene.Registry.On(request => $"{scene.Registry.Url}".TrimEnd('/') + request.Target == stuck!.Location).Do(Behaviour.Status(500));
+
+        await PushedAsync(scene, Large, begun: stuck);
+
+        Assert.Matches("^(GET )+POST PATCH PUT$", MethodsOf(scene));
+        Assert.Equal(Large.Content.ToArray(), scene.Registry.FindBlob(Target, Large.Digest)!.Content.ToArray());
+    }
+
+    [Fact]
     public async Task A_registry_that_forgets_every_upload_is_given_up()
     {
         await using var scene = await RemoteScene.StartAsync();

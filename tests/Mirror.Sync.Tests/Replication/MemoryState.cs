@@ -8,7 +8,7 @@ internal sealed class MemoryState : ISyncState
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<(string, RepositoryName, Tag), TagState> _tags = [];
-    private readonly Dictionary<(string, RepositoryName, Digest), UploadState> _uploads = [];
+    private readonly Dictionary<(string, Digest), UploadState> _uploads = [];
     private readonly Dictionary<string, DateTimeOffset> _verified = [];
     private readonly Dictionary<(string, Digest), RepositoryName> _places = [];
     private readonly List<SyncRun> _runs = [];
@@ -44,12 +44,11 @@ internal sealed class MemoryState : ISyncState
 
     public void SaveVerified(string job, DateTimeOffset at) => Locked(() => _verified[job] = at);
 
-    public UploadState? FindUpload(string registry, RepositoryName repository, Digest digest) =>
-        Locked(() => _uploads.GetValueOrDefault((registry, repository, digest)));
+    public UploadState? FindUpload(string registry, Digest digest) => Locked(() => _uploads.GetValueOrDefault((registry, digest)));
 
-    public void Save(UploadState upload) => Locked(() => _uploads[(upload.Registry, upload.Repository, upload.Digest)] = upload);
+    public void Save(UploadState upload) => Locked(() => _uploads[(upload.Registry, upload.Digest)] = upload);
 
-    public void RemoveUpload(string registry, RepositoryName repository, Digest digest) => Locked(() => _uploads.Remove((registry, repository, digest)));
+    public void RemoveUpload(string registry, Digest digest) => Locked(() => _uploads.Remove((registry, digest)));
 
     public RepositoryName? FindPlace(string registry, Digest digest) =>
         Locked(() => _places.TryGetValue((registry, digest), out var place) ? place : (RepositoryName?)null);

@@ -74,28 +74,74 @@ public sealed class TroubleTests
         Assert.Empty(scene.State.Uploads);
     }
 
-    [Fact]
-    public async Task An_upload_goes_on_after_a_restart_where_the_target_stands()
+    [Theory]
+    [InlineData("org/app")]
+    [InlineData("org/tool")]
+    public async Task An_upload_goes_on_after_a_restart_where_the_target_stands_whichever_repository_comes_first_now(string first)
     {
         await using var scene = await SyncScene.StartAsync();
         var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
-        scene.Source.Add(SyncScene.App, image, "1");
-        scene.Source.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.StallAfter(2 * MiB));
-        scene.Restart(configure: options => options with { UploadChunk = MiB });
-        var (run, _) = scene.Runner.Start(Job, new(), "command");
-        await Poll.UntilAsync(() => scene.State.Uploads.Any(upload => upload.Upload.Offset == 2 * MiB), "two chunks have not arrived");
-        run.Stop();
-        await run.Completion;
+        await StopInUploadAsync(scene, image);
         var saved = Assert.Single(scene.State.Uploads);
-        scene.Restart(configure: options => options with { UploadChunk = MiB });
-        scene.ClearRequests();
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf(first))).Missing);
+        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
+        Assert.Empty(scene.State.Uploads);
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/*"))).Missing);
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
+        Assert.Equal(0, scene.Target.UploadsInProgress);
+    }
+
+    [Theory]
+    [InlineData(403)]
+    [InlineData(404)]
+    public async Task An_upload_for_a_repository_that_is_refused_now_keeps_no_other_from_getting_the_blob(int status)
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
+        await StopInUploadAsync(scene, image);
+        scene.Target.On(request => request.Path.StartsWith($"/v2/{SyncScene.App}/", StringComparison.Ordinal)).Do(Behaviour.Status(status));
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool"))).Missing);
+
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Empty(scene.State.Uploads);
+    }
+
+    [Fact]
+    public async Task An_upload_for_another_repository_goes_on_when_the_target_is_back()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
+        await StopInUploadAsync(scene, image);
+        var saved = Assert.Single(scene.State.Uploads);
+        scene.Target.On(request => request.Path.Contains("/blobs/uploads/", StringComparison.Ordinal)).Do(Behaviour.Status(503));
+        Assert.Equal(RunOutcome.Failed, (await scene.RunAsync(SyncScene.JobOf("org/tool"))).Run.Outcome);
+        Assert.Equal(saved, Assert.Single(scene.State.Uploads));
+        scene.Target.Behave();
+        scene.Time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool"))).Missing);
+
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
+    }
+
+    [Fact]
+    public async Task An_upload_whose_blob_has_come_from_elsewhere_meanwhile_is_forgotten()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
+        await StopInUploadAsync(scene, image);
+        scene.Target.Add(SyncScene.App, image);
 
         Assert.Empty((await scene.RunAsync(Job)).Missing);
 
         scene.AssertCopied(SyncScene.App, "1");
-        Assert.Equal(
-            3 * MiB - saved.Upload.Offset,
-            scene.Target.Requests.Where(request => request.Method == HttpMethod.Patch).Sum(request => request.Received.Length));
+        Assert.Equal(0, BytesSent(scene));
         Assert.Empty(scene.State.Uploads);
     }
 
@@ -361,4 +407,22 @@ public sealed class TroubleTests
         Assert.Equal("org/none", Assert.Single(report.Missing).Repository!.Value.Source.ToString());
         scene.AssertCopied(SyncScene.App, "1");
     }
+
+    /// <summary>An image is in two repositories. Its copy into the first is stopped when two thirds of its layer have arrived.</summary>
+    private static async Task StopInUploadAsync(SyncScene scene, TestImage image)
+    {
+        scene.Source.Add(SyncScene.App, image, "1");
+        scene.Source.Add(SyncScene.Tool, image, "1");
+        scene.Source.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.StallAfter(2 * MiB));
+        scene.Restart(configure: options => options with { UploadChunk = MiB });
+        var (run, _) = scene.Runner.Start(Job, new(), "command");
+        await Poll.UntilAsync(() => scene.State.Uploads.Any(upload => upload.Upload.Offset == 2 * MiB), "two chunks have not arrived");
+        run.Stop();
+        await run.Completion;
+        scene.Restart(configure: options => options with { UploadChunk = MiB });
+        scene.ClearRequests();
+    }
+
+    private static long BytesSent(SyncScene scene) =>
+        scene.Target.Requests.Where(request => request.Method == HttpMethod.Patch).Sum(request => (long)request.Received.Length);
 }

@@ -90,7 +90,7 @@ public sealed class SqliteSyncStateTests : SyncStateContract
         using var again = Open();
         Assert.Empty(again.ListRuns(null, 10));
         Assert.Null(again.FindVerified("a"));
-        Assert.Null(again.FindUpload("r", Known("1").Repository, digest));
+        Assert.Null(again.FindUpload("r", digest));
         Assert.Empty(again.ListRepositories(Known("1").Job));
     }
 

@@ -108,7 +108,7 @@ public sealed class OwnRepositoriesTests
         {
             var running = sides.Start(job);
             await scene.Mirror.StagedAsync(Large / 2);
-            Assert.NotNull(sides.State.FindUpload("local", Copy, image.Layer.Digest));
+            Assert.NotNull(sides.State.FindUpload("local", image.Layer.Digest));
             running.Stop();
             Assert.Equal(RunOutcome.Stopped, (await running.Completion).Run.Outcome);
         });
@@ -160,6 +160,17 @@ public sealed class OwnRepositoriesTests
         Assert.DoesNotContain(image.Layer.Digest, scene.Mirror.Published());
         Assert.DoesNotContain(image.Digest, scene.Mirror.Published());
         Assert.Equal(404, (await RawHttp.GetAsync(scene.Mirror.Url, $"/v2/{Copy}/manifests/1")).Status);
+        Assert.Equal(0, scene.Mirror.Staged());
+    }
+
+    [Fact]
+    public async Task A_copy_that_is_stopped_before_its_first_byte_leaves_nothing()
+    {
+        var layer = TestBlob.Create(Large, seed: 1);
+        await using var scene = await SideScene.StartAsync();
+        await scene.OpenAsync(sides => Assert.ThrowsAnyAsync<OperationCanceledException>(() => sides.Own.GetTarget(Copy).PushBlobAsync(
+            layer.Descriptor, (_, _) => throw new InvalidOperationException(), begun: null, _ => { }, new CancellationToken(canceled: true))));
+
         Assert.Equal(0, scene.Mirror.Staged());
     }
 
