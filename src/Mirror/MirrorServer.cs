@@ -176,8 +176,9 @@ public sealed partial class MirrorServer : IAsyncDisposable
         builder.Services.AddSingleton(loggers);
         // How long what is running may take is for those to say who stop the server.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
-        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>();
         builder.WebHost.UseKestrelCore();
+        // Behind that, which brings its own: the last one counts.
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>();
         builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, encryption));
         socket?.AddTo(builder.WebHost, SpeakPlainly);
         var web = builder.Build();

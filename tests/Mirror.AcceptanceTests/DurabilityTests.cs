@@ -53,6 +53,26 @@ public sealed class DurabilityTests
         }
     }
 
+    [FactWith("strace", Traces = true)]
+    public async Task A_layer_is_received_and_written_in_large_pieces()
+    {
+        using var folder = new TemporaryDirectory();
+        var layer = TestBlob.Create(4 * 1024 * 1024, seed: 7);
+        await using var mirror = await MirrorProcess.StartAloneAsync(trace: folder.Combine("calls"));
+        using (var pusher = new HttpPusher(mirror.Url))
+        {
+            await pusher.PushBlobAsync(Repository, layer);
+        }
+
+        mirror.Terminate();
+        await mirror.ExitedAsync();
+
+        var calls = await SystemCalls.ReadAsync(folder.Combine("calls"));
+        var staged = Published(calls, layer.Digest).Arguments.Split('"')[1];
+        // 64 of 64 KiB, if each receive finds as much; the web server's own way would be 1024 of 4 KiB.
+        Assert.InRange(calls.Count(call => IsWrite(call, staged)), 1, 256);
+    }
+
     private static void AssertOrder(IReadOnlyList<SystemCall> calls, Digest digest, string data)
     {
         var journal = Path.Combine(data, "refs.log");

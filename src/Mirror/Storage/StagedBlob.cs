@@ -37,6 +37,8 @@ public sealed class StagedBlob : IDisposable
         _algorithm = algorithm;
         _hash = Digest.Start(algorithm);
         _file = Open(path, mode);
+        // Once: each time it is asked for, a stream sets the file's position.
+        Handle = _file.SafeFileHandle;
         ReadFrom(0, Count);
         _closed = closed;
         _flushing = Length;
@@ -49,7 +51,7 @@ public sealed class StagedBlob : IDisposable
     public bool IsPublished { get; private set; }
 
     /// <summary>For readers behind the writer. It stays good after publishing; closing it is for who disposes this.</summary>
-    public SafeFileHandle Handle => _file.SafeFileHandle;
+    public SafeFileHandle Handle { get; }
 
     /// <summary>
     /// Whether the disk writes while more is still coming, because somebody waits for it at the end. It costs CPU, and those who only read behind
