@@ -15,7 +15,7 @@ internal sealed class LiteDbStateFile : IDisposable
     public const string Verified = "verified";
     public const string Places = "places";
 
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>
     /// After an error of the disk nothing is written for so long: opening the file again for each tag would make runs slow.
@@ -135,12 +135,12 @@ internal sealed class LiteDbStateFile : IDisposable
         try
         {
             var database = OpenAndCheck();
-            if (database.UserVersion <= Version)
+            if (database.UserVersion is 0 or Version)
             {
                 return database;
             }
 
-            var why = $"is of a newer program (version {database.UserVersion}, and this one knows {Version})";
+            var why = $"is of another version of the program ({database.UserVersion}, and this one knows {Version})";
             Close(database);
             return BeginAnew(why);
         }

@@ -39,6 +39,7 @@ internal sealed class BlobPush(
     private bool _isInOne = blob.Size <= Small;
     private bool _knowsNoParts;
     private bool _wasDenied;
+    private bool _wasReplaced;
     private long? _chunk = registry.Options.UploadChunk;
     private long _furthest;
     private int _fruitless;
@@ -126,14 +127,35 @@ internal sealed class BlobPush(
                 _isDone = upload.Offset == blob.Size && await IsThereAsync();
                 return null;
 
-            // Who can begin uploads has lost its way in this one; who can not is out of order as a whole, and may know it later.
-            case RemoteAnswer<RemoteUpload>.Failed({ Status: HttpStatusCode.InternalServerError }) when _fruitless >= PatienceWithOne:
-                _upload = null;
-                return null;
+            case RemoteAnswer<RemoteUpload>.Failed({ Status: HttpStatusCode.InternalServerError } failure)
+                when _fruitless >= PatienceWithOne && !_wasReplaced:
+                return await ReplaceAsync(upload, failure);
 
             case var other:
                 return ((RemoteAnswer<RemoteUpload>.Failed)other).Failure;
         }
+    }
+
+    /// <summary>
+    /// Who can begin another upload, and still fails at the mention of this one, has lost its way in it; who can not is out of order as a whole,
+    /// and may know it later. Once: the next may go the same way, and with it as many bytes.
+    /// </summary>
+    private async Task<RemoteFailure?> ReplaceAsync(RemoteUpload stuck, RemoteFailure failure)
+    {
+        if (await uploads.BeginAsync(repository, cancellationToken) is not RemoteAnswer<RemoteUpload>.Found(var other))
+        {
+            return failure;
+        }
+
+        if (await uploads.AskAsync(repository, stuck, cancellationToken) is RemoteAnswer<RemoteUpload>.Found)
+        {
+            await uploads.CancelAsync(repository, other, cancellationToken);
+            return failure;
+        }
+
+        (_wasReplaced, _furthest) = (true, 0);
+        Reach(other with { Offset = 0 });
+        return null;
     }
 
     private async Task<RemoteFailure?> SendPartAsync(RemoteUpload upload)

@@ -9,10 +9,19 @@ namespace Mirror.Sync.Replication;
 /// Brings blobs to one target, each once: what it has is not sent, what another of its repositories is known to have, from this run or an
 /// earlier one, is mounted, and what is sent goes on where an earlier upload of it has ended.
 /// </summary>
+/// <param name="source">Where they are.</param>
+/// <param name="target">Where they go.</param>
+/// <param name="state">What is remembered of earlier runs.</param>
+/// <param name="wanted">The repositories of the target that this run copies to: nothing is put into any other.</param>
+/// <param name="blobs">What is known of the target.</param>
+/// <param name="turns">For the connections.</param>
+/// <param name="progress">Counts it.</param>
+/// <param name="time">The clock.</param>
 internal sealed class BlobCopier(
     ISourceRegistry source,
     ITargetRegistry target,
     ISyncState state,
+    IReadOnlySet<RepositoryName> wanted,
     TargetBlobs blobs,
     TransferTurns turns,
     RunProgress progress,
@@ -46,7 +55,13 @@ internal sealed class BlobCopier(
         var saved = blob.Size >= WorthRemembering ? state.FindUpload(target.Name, blob.Digest) : null;
         if (saved is not null && saved.Repository != to.Name)
         {
-            await GoOnElsewhereAsync(from, blob, saved, cancellationToken);
+            if (wanted.Contains(saved.Repository)
+                && blobs.FindPlace(blob.Digest) is null
+                && (isNew || !await HasAsync(to, blob.Digest, cancellationToken)))
+            {
+                await TryGoOnAsync(from, blob, saved, cancellationToken);
+            }
+
             saved = null;
         }
 
@@ -54,26 +69,24 @@ internal sealed class BlobCopier(
     }
 
     /// <summary>
-    /// What was on its way to another repository may be nearly all there. So it goes on to there, to be mounted, unless that repository does
-    /// not take it any more.
+    /// What was on its way to another repository may be nearly all there. So it goes on to there, to be mounted. Where the target does not take
+    /// it there, that is no reason not to push it to where it is wanted now.
     /// </summary>
-    private async Task GoOnElsewhereAsync(ISourceRepository from, Descriptor blob, UploadState saved, CancellationToken cancellationToken)
+    private async Task TryGoOnAsync(ISourceRepository from, Descriptor blob, UploadState saved, CancellationToken cancellationToken)
     {
-        try
+        if (target.FindFault(saved.Repository) is not null)
         {
-            if (target.FindFault(saved.Repository) is null)
-            {
-                await BringAsync(from, target.GetTarget(saved.Repository), blob, saved, isNew: false, cancellationToken);
-                return;
-            }
-        }
-        catch (CopyFailedException e) when (e.IsForGood)
-        {
-            // Nobody has asked for it there.
+            return;
         }
 
-        state.RemovePlace(target.Name, blob.Digest, saved.Repository);
-        state.RemoveUpload(target.Name, blob.Digest);
+        try
+        {
+            await BringAsync(from, target.GetTarget(saved.Repository), blob, saved, isNew: false, cancellationToken);
+        }
+        catch (CopyFailedException e) when (e.IsOfTarget)
+        {
+            // Who copies there says so.
+        }
     }
 
     private async Task BringAsync(
@@ -112,22 +125,25 @@ internal sealed class BlobCopier(
             }
         }
 
-        if (!isNew || place is not null)
+        if ((!isNew || place is not null) && await HasAsync(to, digest, cancellationToken))
         {
-            switch (await to.HasBlobAsync(digest, cancellationToken))
-            {
-                case RemoteAnswer<bool>.Found(true):
-                    return (true, null);
-
-                case RemoteAnswer<bool>.Failed(var failure):
-                    throw new CopyFailedException($"{target.Name} does not say whether it has blob {digest}: {failure.WhyInFull}", failure);
-            }
+            return (true, null);
         }
 
         return begun is null && source.Name == target.Name && from.Name != to.Name
             ? await MountAsync(to, digest, from.Name, cancellationToken)
             : (false, begun);
     }
+
+    private async Task<bool> HasAsync(ITargetRepository to, Digest digest, CancellationToken cancellationToken) =>
+        await to.HasBlobAsync(digest, cancellationToken) switch
+        {
+            RemoteAnswer<bool>.Found(var isThere) => isThere,
+            var answer => throw Failed(
+                $"{target.Name} does not say whether {to.Name} has blob {digest}", ((RemoteAnswer<bool>.Failed)answer).Failure),
+        };
+
+    private static CopyFailedException Failed(string what, RemoteFailure failure) => new($"{what}: {failure.WhyInFull}", failure);
 
     /// <summary>A mount that fails is no reason not to push.</summary>
     private async Task<(bool IsMounted, RemoteUpload? Begun)> MountAsync(
@@ -158,12 +174,13 @@ internal sealed class BlobCopier(
         var answer = await to.TryFetchBlobAsync(blob, progress.CountRead, cancellationToken) ?? await SendAsync();
         if (answer is RemoteAnswer<PushedBlob>.Failed(var failure))
         {
-            if (isRemembered && failure is RemoteFailure.Refused)
+            // Another repository's is for that one.
+            if (isRemembered && failure is RemoteFailure.Refused && state.FindUpload(target.Name, blob.Digest)?.Repository == to.Name)
             {
                 state.RemoveUpload(target.Name, blob.Digest);
             }
 
-            throw new CopyFailedException($"blob {blob.Digest} is not at {target.Name}: {failure.WhyInFull}", failure);
+            throw Failed($"blob {blob.Digest} is not at {target.Name}", failure);
         }
 
         if (isRemembered)

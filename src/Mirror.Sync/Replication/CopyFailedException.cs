@@ -7,8 +7,8 @@ namespace Mirror.Sync.Replication;
 /// <param name="failure">What the target answered; null where it is the source that fails, or nobody.</param>
 internal class CopyFailedException(string why, RemoteFailure? failure = null) : Exception(why)
 {
-    /// <summary>The target does not take it there, and will not.</summary>
-    public bool IsForGood { get; } = failure is RemoteFailure.Refused or RemoteFailure.Denied or RemoteFailure.Missing;
+    /// <summary>The target does not take it there; the content itself is right.</summary>
+    public bool IsOfTarget { get; } = failure is not (null or RemoteFailure.Refused { Reason: RefusalReason.WrongDigest });
 
     /// <summary>The target does not have what it was believed to have.</summary>
     public bool IsContentUnknown { get; } = failure is RemoteFailure.Refused { Reason: RefusalReason.ContentUnknown };

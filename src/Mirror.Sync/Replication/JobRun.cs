@@ -68,7 +68,8 @@ internal sealed class JobRun(RunningSync running, JobEnds ends, ISyncState state
         }
 
         var quota = new QuotaReserve(ends.Source, _job.Reserve, time);
-        var blobCopier = new BlobCopier(ends.Source, ends.Target, state, blobs, turns, running.Progress, time);
+        var wanted = plan.Repositories.Select(repository => repository.Names.Target).ToHashSet();
+        var blobCopier = new BlobCopier(ends.Source, ends.Target, state, wanted, blobs, turns, running.Progress, time);
         var work = plan.Repositories.SelectMany(repository =>
         {
             var copier = new RepositoryCopier(

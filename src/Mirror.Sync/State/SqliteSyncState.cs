@@ -10,7 +10,7 @@ namespace Mirror.Sync.State;
 /// committed in groups, so that thousands of them do not make thousands of commits; all else at once, and what was saved before it with it.
 /// </summary>
 /// <remarks>
-/// A database that is damaged or a newer program's is put aside. Where a write fails, all that was remembered of tags is forgotten, at once
+/// A database that is damaged or another version's is put aside. Where a write fails, all that was remembered of tags is forgotten, at once
 /// for whoever asks and in the database as soon as it can be written: what it says may no longer be so, and nobody would notice.
 /// </remarks>
 public sealed class SqliteSyncState : ISyncState

@@ -5,7 +5,7 @@ namespace Mirror.Sync.State;
 /// <summary>The tables of <c>sync.db</c>. Times are .NET's ticks, UTC: what is saved comes back exactly.</summary>
 internal static class SqliteTables
 {
-    public const int Version = 1;
+    public const int Version = 2;
 
     private const string Tables = """
         CREATE TABLE tags (
@@ -82,9 +82,9 @@ internal static class SqliteTables
         session.FindOne("PRAGMA journal_mode = WAL", row => row.GetString(0));
         session.Execute("PRAGMA synchronous = NORMAL");
         var version = session.FindOne("PRAGMA user_version", row => row.GetInt32(0));
-        if (version > Version)
+        if (version is not (0 or Version))
         {
-            return $"is of a newer program (version {version}, and this one knows {Version})";
+            return $"is of another version of the program ({version}, and this one knows {Version})";
         }
 
         if (version == 0)

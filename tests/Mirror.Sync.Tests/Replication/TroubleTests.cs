@@ -11,7 +11,13 @@ public sealed class TroubleTests
 {
     private const int MiB = 1024 * 1024;
 
+    private const int Size = 3 * MiB;
+
     private static SyncJob Job { get; } = SyncScene.JobOf("org/app");
+
+    private static SyncJob Both { get; } = SyncScene.JobOf("org/app", "org/tool");
+
+    private static TestImage Image { get; } = TestImage.Create(layerSize: Size, seed: 1);
 
     [Fact]
     public async Task A_blob_that_is_corrupted_on_the_way_is_never_stored_and_its_tag_never_put()
@@ -75,68 +81,99 @@ public sealed class TroubleTests
     }
 
     [Theory]
-    [InlineData("org/app")]
-    [InlineData("org/tool")]
-    public async Task An_upload_goes_on_after_a_restart_where_the_target_stands_whichever_repository_comes_first_now(string first)
+    [InlineData("org/app", "org/tool")]
+    [InlineData("org/tool", "org/app")]
+    public async Task An_upload_goes_on_after_a_restart_where_the_target_stands_whichever_repository_comes_first_now(string first, string last)
     {
         await using var scene = await SyncScene.StartAsync();
-        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
-        await StopInUploadAsync(scene, image);
-        var saved = Assert.Single(scene.State.Uploads);
+        var saved = await StopInUploadAsync(scene);
+        var gate = new Gate();
+        scene.Source.On(request => request.Method == HttpMethod.Get && request.Path.StartsWith($"/v2/{last}/manifests/", StringComparison.Ordinal))
+            .Do(Behaviour.Stall(gate));
 
-        Assert.Empty((await scene.RunAsync(SyncScene.JobOf(first))).Missing);
-        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
-        Assert.Empty(scene.State.Uploads);
+        var run = scene.RunAsync(Both);
+        await Poll.UntilAsync(() => scene.Target.FindManifest(RepositoryName.Parse(first), Tag.Parse("1")) is not null, $"{first} has not come");
+        gate.Open();
 
-        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/*"))).Missing);
+        Assert.Empty((await run).Missing);
         scene.AssertCopied(SyncScene.App, "1");
         scene.AssertCopied(SyncScene.Tool, "1");
-        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
+        Assert.Equal(Size - saved.Upload.Offset, BytesSent(scene));
+        Assert.Empty(scene.State.Uploads);
         Assert.Equal(0, scene.Target.UploadsInProgress);
     }
 
-    [Theory]
-    [InlineData(403)]
-    [InlineData(404)]
-    public async Task An_upload_for_a_repository_that_is_refused_now_keeps_no_other_from_getting_the_blob(int status)
+    [Fact]
+    public async Task An_upload_goes_on_when_the_target_is_back()
     {
         await using var scene = await SyncScene.StartAsync();
-        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
-        await StopInUploadAsync(scene, image);
-        scene.Target.On(request => request.Path.StartsWith($"/v2/{SyncScene.App}/", StringComparison.Ordinal)).Do(Behaviour.Status(status));
+        var saved = await StopInUploadAsync(scene);
+        scene.Target.On(request => request.Path.Contains("/blobs/", StringComparison.Ordinal)).Do(Behaviour.RefuseUnread(403));
+        Assert.Equal(RunOutcome.Failed, (await scene.RunAsync(Both)).Run.Outcome);
+        Assert.Equal(saved, Assert.Single(scene.State.Uploads));
+        scene.Target.Behave();
 
-        Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool"))).Missing);
+        Assert.Empty((await scene.RunAsync(Both)).Missing);
+
+        scene.AssertCopied(SyncScene.App, "1");
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Equal(Size - saved.Upload.Offset, BytesSent(scene));
+    }
+
+    [Theory]
+    [InlineData("PATCH", 500)]
+    [InlineData("PUT", 500)]
+    [InlineData("HEAD", 400)]
+    [InlineData("GET", 403)]
+    [InlineData("PATCH", 404)]
+    public async Task A_repository_that_fails_at_the_target_keeps_no_other_from_getting_the_blob(string method, int status)
+    {
+        await using var scene = await SyncScene.StartAsync();
+        await StopInUploadAsync(scene);
+        scene.Target.On(request => request.Method.Method == method && request.Path.StartsWith($"/v2/{SyncScene.App}/blobs/", StringComparison.Ordinal))
+            .Do(Behaviour.RefuseUnread(status));
+
+        var report = await scene.RunAsync(Both);
 
         scene.AssertCopied(SyncScene.Tool, "1");
-        Assert.Empty(scene.State.Uploads);
+        Assert.DoesNotContain(report.Missing, missing => missing.Repository?.Target == SyncScene.Tool);
     }
 
     [Fact]
-    public async Task An_upload_for_another_repository_goes_on_when_the_target_is_back()
+    public async Task A_repository_that_has_the_blob_waits_for_no_upload_to_another()
     {
         await using var scene = await SyncScene.StartAsync();
-        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
-        await StopInUploadAsync(scene, image);
-        var saved = Assert.Single(scene.State.Uploads);
-        scene.Target.On(request => request.Path.Contains("/blobs/uploads/", StringComparison.Ordinal)).Do(Behaviour.Status(503));
-        Assert.Equal(RunOutcome.Failed, (await scene.RunAsync(SyncScene.JobOf("org/tool"))).Run.Outcome);
-        Assert.Equal(saved, Assert.Single(scene.State.Uploads));
-        scene.Target.Behave();
-        scene.Time.Advance(TimeSpan.FromMinutes(1));
+        await StopInUploadAsync(scene);
+        scene.Target.Add(SyncScene.Tool, Image, "0");
+        scene.Target.On(request => request.Path.StartsWith($"/v2/{SyncScene.App}/blobs/uploads/", StringComparison.Ordinal))
+            .Do(Behaviour.RefuseUnread(500));
+
+        await scene.RunAsync(Both);
+
+        scene.AssertCopied(SyncScene.Tool, "1");
+        Assert.Equal(0, BytesSent(scene));
+    }
+
+    [Fact]
+    public async Task Nothing_goes_on_to_where_no_job_copies_any_more()
+    {
+        await using var scene = await SyncScene.StartAsync();
+        await StopInUploadAsync(scene);
 
         Assert.Empty((await scene.RunAsync(SyncScene.JobOf("org/tool"))).Missing);
 
         scene.AssertCopied(SyncScene.Tool, "1");
-        Assert.Equal(3 * MiB - saved.Upload.Offset, BytesSent(scene));
+        Assert.Null(scene.Target.FindBlob(SyncScene.App, Image.Layer.Digest));
+        Assert.DoesNotContain(scene.Target.Requests, request => request.Path.StartsWith($"/v2/{SyncScene.App}/", StringComparison.Ordinal));
+        Assert.Empty(scene.State.Uploads);
     }
 
     [Fact]
     public async Task An_upload_whose_blob_has_come_from_elsewhere_meanwhile_is_forgotten()
     {
         await using var scene = await SyncScene.StartAsync();
-        var image = TestImage.Create(layerSize: 3 * MiB, seed: 1);
-        await StopInUploadAsync(scene, image);
-        scene.Target.Add(SyncScene.App, image);
+        await StopInUploadAsync(scene);
+        scene.Target.Add(SyncScene.App, Image);
 
         Assert.Empty((await scene.RunAsync(Job)).Missing);
 
@@ -409,11 +446,11 @@ public sealed class TroubleTests
     }
 
     /// <summary>An image is in two repositories. Its copy into the first is stopped when two thirds of its layer have arrived.</summary>
-    private static async Task StopInUploadAsync(SyncScene scene, TestImage image)
+    private static async Task<UploadState> StopInUploadAsync(SyncScene scene)
     {
-        scene.Source.Add(SyncScene.App, image, "1");
-        scene.Source.Add(SyncScene.Tool, image, "1");
-        scene.Source.On(HttpMethod.Get, image.Layer.Digest).Times(1).Do(Behaviour.StallAfter(2 * MiB));
+        scene.Source.Add(SyncScene.App, Image, "1");
+        scene.Source.Add(SyncScene.Tool, Image, "1");
+        scene.Source.On(HttpMethod.Get, Image.Layer.Digest).Times(1).Do(Behaviour.StallAfter(2 * MiB));
         scene.Restart(configure: options => options with { UploadChunk = MiB });
         var (run, _) = scene.Runner.Start(Job, new(), "command");
         await Poll.UntilAsync(() => scene.State.Uploads.Any(upload => upload.Upload.Offset == 2 * MiB), "two chunks have not arrived");
@@ -421,6 +458,7 @@ public sealed class TroubleTests
         await run.Completion;
         scene.Restart(configure: options => options with { UploadChunk = MiB });
         scene.ClearRequests();
+        return Assert.Single(scene.State.Uploads);
     }
 
     private static long BytesSent(SyncScene scene) =>

@@ -10,24 +10,26 @@ public sealed class SqliteSyncStateTests : SyncStateContract
 
     protected override string LogName => "sync.db-wal";
 
-    [Fact]
-    public void A_newer_programs_database_is_put_aside_whole()
+    [Theory]
+    [InlineData(99)]
+    [InlineData(1)]
+    public void Another_versions_database_is_put_aside_whole(int version)
     {
         using (var state = Open())
         {
             state.Save(Known("1"));
         }
 
-        Change("PRAGMA user_version = 99");
+        Change($"PRAGMA user_version = {version}");
 
         using (var state = Open())
         {
             Assert.Empty(ListKnown(state));
         }
 
-        Assert.Contains("is of a newer program (version 99", Assert.Single(Warnings), StringComparison.Ordinal);
+        Assert.Contains($"is of another version of the program ({version},", Assert.Single(Warnings), StringComparison.Ordinal);
         File.Move($"{FilePath}.old", FilePath, overwrite: true);
-        Change("PRAGMA user_version = 1");
+        Change("PRAGMA user_version = 2");
         using var again = Open();
         Assert.Equal([Known("1")], ListKnown(again));
     }
