@@ -60,7 +60,7 @@ internal sealed partial class RegistryApi(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DbException)
         {
-            LogStoreFailed(e, http.Request.Method, http.Request.Path.ToUriComponent());
+            LogStoreFailed(http.Request.Method, http.Request.Path.ToUriComponent(), e.Message);
             await FailAsync(http, RegistryError.Unavailable, "its store fails");
         }
         catch (Exception e)
@@ -174,8 +174,8 @@ internal sealed partial class RegistryApi(
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Method} {Path} answered {Status} to {Client} in {Milliseconds} ms")]
     private partial void LogRequest(string method, string path, int status, System.Net.IPAddress? client, double milliseconds);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store")]
-    private partial void LogStoreFailed(Exception exception, string method, string path);
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed because of the store: {Why}")]
+    private partial void LogStoreFailed(string method, string path, string why);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed in a way that it should not")]
     private partial void LogSurprise(Exception exception, string method, string path);

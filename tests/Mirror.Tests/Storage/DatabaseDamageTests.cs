@@ -81,6 +81,9 @@ public sealed class DatabaseDamageTests
         }
 
         Assert.Single(own.Mirror.Log.Lines, line => line.Contains("`mirror rebuild`", StringComparison.Ordinal));
+        var refused = own.Mirror.Log.Lines.Where(line => line.Contains("GET /v2/app/manifests/1 failed because of the store: SQLite", StringComparison.Ordinal));
+        Assert.Equal(3, refused.Count());
+        Assert.All(refused, line => Assert.DoesNotContain('\n', line));
     }
 
     private static string Text(PushAnswer answer) => System.Text.Encoding.UTF8.GetString(answer.Body);
