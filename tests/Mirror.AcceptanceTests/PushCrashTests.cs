@@ -16,7 +16,7 @@ public sealed class PushCrashTests(ITestOutputHelper output)
 
     /// <summary>Five times, or forty where MIRROR_LONG is set.</summary>
     [Fact]
-    public async Task Killed_at_any_moment_of_many_pushes_it_has_all_that_was_acknowledged_and_nothing_by_half()
+    public async Task Killed_at_any_moment_of_many_pushes_it_has_all_that_was_acknowledged_and_nothing_by_half_though_its_database_is_lost_too()
     {
         var rounds = Environment.GetEnvironmentVariable("MIRROR_LONG") is null ? 5 : 40;
         var seed = Random.Shared.Next();
@@ -32,6 +32,11 @@ public sealed class PushCrashTests(ITestOutputHelper output)
             foreach (var file in mirror.StagedFiles())
             {
                 File.SetLastWriteTimeUtc(file, File.GetLastWriteTimeUtc(file) - OlderThanTheSweepSpares);
+            }
+
+            if (round % 2 == 0)
+            {
+                await LoseDatabaseAsync(mirror);
             }
 
             await mirror.StartAsync();
@@ -59,6 +64,17 @@ public sealed class PushCrashTests(ITestOutputHelper output)
         await Task.WhenAny([reached.Task, .. running]);
         await mirror.KillAsync();
         await Task.WhenAll(running);
+    }
+
+    /// <summary>And has it made again from what else there is.</summary>
+    private static async Task LoseDatabaseAsync(MirrorProcess mirror)
+    {
+        foreach (var file in Directory.EnumerateFiles(mirror.DataPath, "mirror.db*"))
+        {
+            File.Delete(file);
+        }
+
+        (await mirror.CommandAsync("rebuild")).Succeeded();
     }
 
     /// <summary>What one client has pushed, to its own repository: each image under a tag of its own, and under one that moves.</summary>

@@ -69,6 +69,28 @@ public sealed class ServeTests
     }
 
     [Fact]
+    public async Task A_damaged_database_is_named_in_one_line_with_what_to_do_and_it_exits_with_1()
+    {
+        await using var mirror = await MirrorProcess.StartAloneAsync();
+        using (var pusher = new HttpPusher(mirror.Url))
+        {
+            await pusher.PushAsync("team/app", TestImage.Create(), "1");
+        }
+
+        mirror.Terminate();
+        await mirror.ExitedAsync();
+        await File.WriteAllBytesAsync(Path.Combine(mirror.DataPath, "mirror.db"), new byte[8192]);
+        using var folder = new TemporaryDirectory();
+
+        AssertFailed(await ServeAsync(folder, $"storage: {{ path: {mirror.DataPath} }}"), "`mirror rebuild` makes it again");
+
+        (await mirror.CommandAsync("rebuild")).Succeeded();
+        await mirror.StartAsync();
+        using var http = new HttpClient { BaseAddress = mirror.Url };
+        Assert.Equal(TestImage.Create().Manifest.Content.ToArray(), await http.GetByteArrayAsync("/v2/team/app/manifests/1"));
+    }
+
+    [Fact]
     public async Task Bad_configuration_exits_with_2_and_all_its_faults()
     {
         using var folder = new TemporaryDirectory();
