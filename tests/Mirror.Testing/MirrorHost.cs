@@ -99,7 +99,8 @@ public sealed partial class MirrorHost : IAsyncDisposable
 
     /// <summary>Waits until so many bytes of downloads and uploads are staged: what was sent is there a little later.</summary>
     public Task StagedAsync(long bytes) => Poll.UntilAsync(
-        () => new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Length) >= bytes,
+        // One that has just been published is there no more.
+        () => new DirectoryInfo(Path.Combine(DataPath, "staged")).EnumerateFiles("*-*").Sum(file => file.Exists ? file.Length : 0) >= bytes,
         $"{bytes} bytes were not staged.");
 
     /// <summary>Ends the server and runs <paramref name="change"/> before it starts again on the same data.</summary>
