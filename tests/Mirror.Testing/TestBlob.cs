@@ -18,7 +18,9 @@ public sealed record TestBlob(Descriptor Descriptor, ReadOnlyMemory<byte> Conten
         new(new Descriptor(mediaType, Digest.Of(algorithm, content.Span), content.Length), content);
 
     /// <summary>A blob of <see cref="Bytes"/>.</summary>
-    public static TestBlob Create(int size, int seed = 0, string mediaType = MediaTypes.OciLayerGzip) => Of(Bytes(size, seed), mediaType);
+    public static TestBlob Create(
+        int size, int seed = 0, string mediaType = MediaTypes.OciLayerGzip, DigestAlgorithm algorithm = DigestAlgorithm.Sha256) =>
+        Of(Bytes(size, seed), mediaType, algorithm);
 
     /// <summary>
     /// Bytes that look random, are the same for the same seed and cost one copy: a random block again and again, each with its number in

@@ -41,6 +41,7 @@ public sealed class TestImage
     /// <param name="platform">linux/amd64 where nothing else is said.</param>
     /// <param name="subject">What the image refers to, as a signature does.</param>
     /// <param name="artifactType">What it is, if not an image to run.</param>
+    /// <param name="algorithm">Of its digest, and of all that it refers to.</param>
     public static TestImage Create(
         int layers = 1,
         int layerSize = 64 * 1024,
@@ -48,14 +49,15 @@ public sealed class TestImage
         ImageFormat format = ImageFormat.Oci,
         Platform? platform = null,
         Descriptor? subject = null,
-        string? artifactType = null)
+        string? artifactType = null,
+        DigestAlgorithm algorithm = DigestAlgorithm.Sha256)
     {
         platform ??= new Platform("linux", "amd64");
         var isOci = format is ImageFormat.Oci;
         var blobs = Enumerable.Range(1, layers)
-            .Select(number => TestBlob.Create(layerSize, HashCode(seed, number), isOci ? MediaTypes.OciLayerGzip : DockerLayer))
+            .Select(number => TestBlob.Create(layerSize, HashCode(seed, number), isOci ? MediaTypes.OciLayerGzip : DockerLayer, algorithm))
             .ToList();
-        var config = TestBlob.Of(ConfigOf(platform, seed, blobs), isOci ? MediaTypes.OciConfig : DockerConfig);
+        var config = TestBlob.Of(ConfigOf(platform, seed, blobs), isOci ? MediaTypes.OciConfig : DockerConfig, algorithm);
         var manifest = new JsonObject
         {
             ["schemaVersion"] = 2,
@@ -69,7 +71,7 @@ public sealed class TestImage
             manifest["subject"] = ToJson(subject);
         }
 
-        var content = TestBlob.Of(ToBytes(manifest), (string)manifest["mediaType"]!);
+        var content = TestBlob.Of(ToBytes(manifest), (string)manifest["mediaType"]!, algorithm);
         var descriptor = content.Descriptor with { Platform = platform, ArtifactType = artifactType };
         return new TestImage(content with { Descriptor = descriptor }, config, blobs);
     }

@@ -39,7 +39,7 @@ public sealed class StagedBlob : IDisposable
         _file = Open(path, mode);
         // Once: each time it is asked for, a stream sets the file's position.
         Handle = _file.SafeFileHandle;
-        ReadFrom(0, Count);
+        Read(RandomAccess.GetLength(Handle), Count);
         _closed = closed;
         _flushing = Length;
     }
@@ -192,16 +192,18 @@ public sealed class StagedBlob : IDisposable
         }
 
         using var other = Digest.Start(algorithm);
-        ReadFrom(0, content => other.AppendData(content));
+        Read(Length, content => other.AppendData(content));
         return Digest.Finish(other);
     }
 
-    private void ReadFrom(long offset, Action<ReadOnlySpan<byte>> take)
+    /// <summary>Reads no more than <paramref name="length"/>: behind that may be what a refused write has left.</summary>
+    private void Read(long length, Action<ReadOnlySpan<byte>> take)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
         try
         {
-            while (RandomAccess.Read(Handle, buffer.AsSpan(0, BlockChecksums.BlockSize), offset) is > 0 and var read)
+            var offset = 0L;
+            while (RandomAccess.Read(Handle, Piece(offset), offset) is > 0 and var read)
             {
                 take(buffer.AsSpan(0, read));
                 offset += read;
@@ -211,6 +213,8 @@ public sealed class StagedBlob : IDisposable
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+
+        Span<byte> Piece(long offset) => buffer.AsSpan(0, (int)Math.Min(length - offset, BlockChecksums.BlockSize));
     }
 
     private void Count(ReadOnlySpan<byte> content)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Mirror.Configuration;
+using Mirror.Oci;
 using Mirror.Testing;
 
 namespace Mirror.Tests.Local;
@@ -81,8 +82,18 @@ internal sealed class OwnRegistry : IAsyncDisposable
         Assert.Equal(201, (await PutManifestAsync(repository, image.Manifest, reference)).Status);
     }
 
-    public Task<PushAnswer> PutManifestAsync(string repository, TestBlob manifest, string reference) =>
-        SendAsync("PUT", $"/v2/{repository}/manifests/{reference}", manifest.Content, ("Content-Type", manifest.MediaType));
+    /// <param name="repository">Gets it.</param>
+    /// <param name="manifest">Of sha512, it goes under its digest, with its tag: under a tag alone it would get its sha256.</param>
+    /// <param name="reference">A tag or a digest, and perhaps a query.</param>
+    public Task<PushAnswer> PutManifestAsync(string repository, TestBlob manifest, string reference)
+    {
+        var underDigest = manifest.Digest.Algorithm is DigestAlgorithm.Sha512 && !reference.Contains(':', StringComparison.Ordinal);
+        return SendAsync(
+            "PUT",
+            $"/v2/{repository}/manifests/{(underDigest ? $"{manifest.Digest}?tag={reference}" : reference)}",
+            manifest.Content,
+            ("Content-Type", manifest.MediaType));
+    }
 
     public async Task GetExactlyAsync(string path, TestBlob expected)
     {

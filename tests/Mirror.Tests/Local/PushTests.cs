@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Mirror.Oci;
 using Mirror.Testing;
 
@@ -10,27 +11,30 @@ public sealed class PushTests
 {
     private const string Repository = "team/app";
 
-    private static readonly TestImage Image = TestImage.Create(layers: 2, layerSize: 1000, seed: 4);
+    private static readonly TestImage Image = ImageOf(DigestAlgorithm.Sha256);
 
-    [Fact]
-    public async Task An_image_is_pulled_as_it_was_pushed_also_after_a_restart()
+    [Theory]
+    [InlineData(ImageFormat.Oci, DigestAlgorithm.Sha256)]
+    [InlineData(ImageFormat.Oci, DigestAlgorithm.Sha512)]
+    [InlineData(ImageFormat.Docker, DigestAlgorithm.Sha256)]
+    public async Task An_image_is_pulled_as_it_was_pushed_also_after_a_restart(ImageFormat format, DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
-        await registry.PushAsync(Repository, Image, "1.0");
+        var image = ImageOf(algorithm, format);
+        await registry.PushAsync(Repository, image, "1.0");
 
         await registry.Mirror.RestartAsync();
 
-        foreach (var reference in new[] { "1.0", Image.Digest.ToString() })
+        foreach (var reference in new[] { "1.0", image.Digest.ToString() })
         {
-            var answer = await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{reference}");
-            Assert.Equal(200, answer.Status);
-            Assert.Equal(Image.Manifest.Content.ToArray(), answer.Body);
-            Assert.Equal((Image.Manifest.MediaType, Image.Digest.ToString()), (answer.Header("Content-Type"), answer.Header("Docker-Content-Digest")));
+            await ManifestExactlyAsync(registry, image.Manifest, reference);
             var head = await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/{reference}");
-            Assert.Equal((200, $"{Image.Manifest.Size}"), (head.Status, head.Header("Content-Length")));
+            Assert.Equal(
+                (200, $"{image.Manifest.Size}", $"{image.Digest}"),
+                (head.Status, head.Header("Content-Length"), head.Header("Docker-Content-Digest")));
         }
 
-        foreach (var blob in Image.Blobs)
+        foreach (var blob in image.Blobs)
         {
             await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{blob.Digest}", blob);
         }
@@ -111,15 +115,69 @@ public sealed class PushTests
     }
 
     [Fact]
-    public async Task A_manifest_is_pushed_and_pulled_under_its_sha512_too()
+    public async Task A_manifest_under_both_of_its_digests_is_deleted_under_the_one_that_is_said()
     {
         await using var registry = await OwnRegistry.StartAsync();
-        await PushBlobsAsync(registry);
-        var digest = Digest.Of(DigestAlgorithm.Sha512, Image.Manifest.Content.Span);
+        await registry.PushAsync(Repository, Image, "short");
+        var long512 = TestBlob.Of(Image.Manifest.Content, Image.Manifest.MediaType, DigestAlgorithm.Sha512);
 
-        Assert.Equal(201, (await registry.PutManifestAsync(Repository, Image.Manifest, $"{digest}")).Status);
+        var pushed = await registry.PutManifestAsync(Repository, long512, $"{long512.Digest}?tag=long");
+        await ManifestExactlyAsync(registry, long512, "long");
+        await ManifestExactlyAsync(registry, long512, $"{long512.Digest}");
 
-        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/{digest}", Image.Manifest);
+        Assert.Equal(
+            (201, $"/v2/{Repository}/manifests/{long512.Digest}", "long"),
+            (pushed.Status, pushed.Header("Location"), pushed.Header("OCI-Tag")));
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{long512.Digest}")).Status);
+        foreach (var gone in new[] { $"{long512.Digest}", "long" })
+        {
+            Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{gone}")).Status);
+        }
+
+        await ManifestExactlyAsync(registry, Image.Manifest, $"{Image.Digest}");
+        await ManifestExactlyAsync(registry, Image.Manifest, "short");
+    }
+
+    [Theory]
+    [InlineData(ImageFormat.Oci, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip")]
+    [InlineData(ImageFormat.Docker, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")]
+    public async Task A_layer_that_no_registry_has_need_not_be_pushed_and_any_other_has_to_be(ImageFormat format, string foreign)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var image = ImageOf(DigestAlgorithm.Sha256, format);
+        await registry.PushAsync(Repository, image, "1.0");
+        var named = WithLayer(image, new(foreign, Digest.Sha256("elsewhere"u8), 7));
+        var lacking = WithLayer(image, new(image.Layer.MediaType, Digest.Sha256("elsewhere"u8), 7));
+
+        var pushed = await registry.PutManifestAsync(Repository, named, "foreign");
+        var refused = await registry.PutManifestAsync(Repository, lacking, "lacking");
+
+        Assert.Equal((201, 400, "MANIFEST_BLOB_UNKNOWN"), (pushed.Status, refused.Status, refused.Error));
+        await ManifestExactlyAsync(registry, named, "foreign");
+        await ManifestExactlyAsync(registry, named, $"{named.Digest}");
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/blobs/{Digest.Sha256("elsewhere"u8)}")).Status);
+    }
+
+    [Theory]
+    [InlineData(ImageFormat.Oci)]
+    [InlineData(ImageFormat.Docker)]
+    public async Task An_index_is_pulled_with_its_images_as_it_was_pushed_and_as_the_kind_that_it_is(ImageFormat format)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var index = TestIndex.Create(layerSize: 1000, seed: 4, format: format);
+        foreach (var image in index.Images)
+        {
+            await registry.PushAsync(Repository, image, $"{image.Digest}");
+        }
+
+        var pushed = await registry.PutManifestAsync(Repository, index.Manifest, "all");
+
+        Assert.Equal((201, $"{index.Digest}"), (pushed.Status, pushed.Header("Docker-Content-Digest")));
+        await ManifestExactlyAsync(registry, index.Manifest, "all");
+        foreach (var manifest in index.Images.Select(image => image.Manifest).Append(index.Manifest))
+        {
+            await ManifestExactlyAsync(registry, manifest, $"{manifest.Digest}");
+        }
     }
 
     [Theory]
@@ -159,26 +217,29 @@ public sealed class PushTests
         Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
     }
 
-    [Fact]
-    public async Task What_refers_to_a_manifest_is_listed_page_by_page_and_by_its_kind()
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task What_refers_to_a_manifest_is_listed_page_by_page_and_by_its_kind(DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
-        await registry.PushAsync(Repository, Image, "1.0");
+        var image = ImageOf(algorithm);
+        await registry.PushAsync(Repository, image, "1.0");
         await registry.PushBlobAsync(Repository, EmptyConfig);
-        var subject = new Descriptor(Image.Manifest.MediaType, Image.Digest, Image.Manifest.Size);
+        var subject = new Descriptor(image.Manifest.MediaType, image.Digest, image.Manifest.Size);
         for (var number = 0; number < 5; number++)
         {
             var artifact = Artifact(new { number = $"{number}" }, subject, filler: $"{number}", artifactType: number < 2 ? "application/x.sbom" : "application/x.signature");
             var pushed = await registry.PutManifestAsync(Repository, artifact, artifact.Digest.ToString());
-            Assert.Equal((201, Image.Digest.ToString()), (pushed.Status, pushed.Header("OCI-Subject")));
+            Assert.Equal((201, image.Digest.ToString()), (pushed.Status, pushed.Header("OCI-Subject")));
         }
 
-        var all = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}");
-        var sboms = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}?artifactType=application/x.sbom");
-        var first = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}?n=3");
+        var all = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}");
+        var sboms = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}?artifactType=application/x.sbom");
+        var first = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}?n=3");
         var next = first.Header("Link")!;
         var second = await registry.SendAsync("GET", next[1..next.IndexOf('>', StringComparison.Ordinal)]);
-        var none = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Digest.Sha256("nothing"u8)}");
+        var none = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Digest.Of(algorithm, "nothing"u8)}");
 
         Assert.Equal((200, MediaTypes.OciIndex), (all.Status, all.Header("Content-Type")));
         Assert.Equal(5, Manifests(all).Count);
@@ -216,25 +277,32 @@ public sealed class PushTests
         await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{Image.Layer.Digest}", Image.Layer);
     }
 
-    [Fact]
-    public async Task What_is_deleted_is_gone_at_once()
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task What_is_deleted_is_gone_at_once(DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
-        await registry.PushAsync(Repository, Image, "1.0");
-        await registry.PutManifestAsync(Repository, Image.Manifest, "latest");
+        var image = ImageOf(algorithm);
+        await registry.PushAsync(Repository, image, "1.0");
+        await registry.PutManifestAsync(Repository, image.Manifest, "latest");
 
         Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/1.0")).Status);
         Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/1.0")).Status);
-        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/latest", Image.Manifest);
+        await registry.GetExactlyAsync($"/v2/{Repository}/manifests/latest", image.Manifest);
 
-        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
-        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/{Image.Digest}")).Status);
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/manifests/{image.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/{image.Digest}")).Status);
         Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/manifests/latest")).Status);
 
-        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/blobs/{Image.Layer.Digest}")).Status);
-        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/blobs/{Image.Layer.Digest}")).Status);
+        Assert.Equal(202, (await registry.SendAsync("DELETE", $"/v2/{Repository}/blobs/{image.Layer.Digest}")).Status);
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/blobs/{image.Layer.Digest}")).Status);
 
-        foreach (var (path, code) in new[] { ($"manifests/{Image.Digest}", "MANIFEST_UNKNOWN"), ("manifests/1.0", "MANIFEST_UNKNOWN"), ($"blobs/{Image.Layer.Digest}", "BLOB_UNKNOWN") })
+        (string Path, string Code)[] deleted =
+        [
+            ($"manifests/{image.Digest}", "MANIFEST_UNKNOWN"), ("manifests/1.0", "MANIFEST_UNKNOWN"), ($"blobs/{image.Layer.Digest}", "BLOB_UNKNOWN"),
+        ];
+        foreach (var (path, code) in deleted)
         {
             var again = await registry.SendAsync("DELETE", $"/v2/{Repository}/{path}");
             Assert.Equal((404, code), (again.Status, again.Error));
@@ -311,6 +379,27 @@ public sealed class PushTests
     }
 
     private static TestBlob EmptyConfig { get; } = TestBlob.Of("{}"u8.ToArray());
+
+    private static TestImage ImageOf(DigestAlgorithm algorithm, ImageFormat format = ImageFormat.Oci) =>
+        TestImage.Create(layers: 2, layerSize: 1000, seed: 4, format, algorithm: algorithm);
+
+    private static TestBlob WithLayer(TestImage image, Descriptor layer)
+    {
+        var manifest = JsonNode.Parse(image.Manifest.Content.Span)!;
+        var added = JsonSerializer.SerializeToNode(Json(layer))!;
+        added["urls"] = new JsonArray("https://example.com/layer");
+        manifest["layers"]!.AsArray().Add(added);
+        return TestBlob.Of(Encoding.UTF8.GetBytes(manifest.ToJsonString()), image.Manifest.MediaType);
+    }
+
+    private static async Task ManifestExactlyAsync(OwnRegistry registry, TestBlob manifest, string reference)
+    {
+        var answer = await registry.SendAsync("GET", $"/v2/{Repository}/manifests/{reference}");
+        Assert.Equal(
+            (200, manifest.MediaType, $"{manifest.Digest}"),
+            (answer.Status, answer.Header("Content-Type"), answer.Header("Docker-Content-Digest")));
+        Assert.Equal(manifest.Content.ToArray(), answer.Body);
+    }
 
     private static async Task PushBlobsAsync(OwnRegistry registry)
     {

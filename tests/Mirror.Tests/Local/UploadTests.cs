@@ -14,6 +14,7 @@ public sealed class UploadTests
     private const string Repository = "team/app";
 
     private static readonly TestBlob Blob = TestBlob.Of(Enumerable.Range(0, 5000).Select(i => (byte)(i * 7)).ToArray());
+    private static readonly TestBlob BlobOf512 = TestBlob.Of(Blob.Content, algorithm: DigestAlgorithm.Sha512);
     private static readonly string BlobPath = $"/v2/{Repository}/blobs/{Blob.Digest}";
 
     [Fact]
@@ -62,6 +63,40 @@ public sealed class UploadTests
         Assert.Equal(202, second.Status);
         Assert.Equal(201, last.Status);
         await registry.GetExactlyAsync(BlobPath, Blob);
+    }
+
+    /// <summary>What the client announces saves work, and is lost with a restart: the digest at the end is what counts.</summary>
+    [Theory]
+    [InlineData("", "sha512", false)]
+    [InlineData("", "sha512", true)]
+    [InlineData("?digest-algorithm=sha512", "sha512", false)]
+    [InlineData("?digest-algorithm=sha512", "sha512", true)]
+    [InlineData("?digest-algorithm=sha512", "sha256", false)]
+    [InlineData("?digest-algorithm=sha512", "sha256", true)]
+    [InlineData("?digest-algorithm=sha256", "sha512", false)]
+    public async Task A_blob_in_chunks_under_either_digest_whichever_was_announced_also_across_a_restart(
+        string announced, string name, bool restart)
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        var (digest, other) = name == "sha512" ? (BlobOf512.Digest, Blob.Digest) : (Blob.Digest, BlobOf512.Digest);
+        var location = (await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/{announced}")).Header("Location")!;
+        Assert.Equal(202, (await ChunkAsync(registry, "PATCH", location, 0, 2000)).Status);
+        if (restart)
+        {
+            await registry.Mirror.RestartAsync();
+        }
+
+        var second = await ChunkAsync(registry, "PATCH", location, 2000, 5000);
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={digest}"));
+
+        Assert.Equal((202, "0-4999"), (second.Status, second.Header("Range")));
+        Assert.Equal(
+            (201, $"/v2/{Repository}/blobs/{digest}", $"{digest}"),
+            (ended.Status, ended.Header("Location"), ended.Header("Docker-Content-Digest")));
+        await registry.GetExactlyAsync(ended.Header("Location")!, Blob);
+        Assert.Equal([digest], registry.Mirror.Published());
+        Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{Repository}/blobs/{other}")).Status);
+        Assert.Equal(0, registry.Mirror.Staged());
     }
 
     [Fact]
@@ -127,12 +162,14 @@ public sealed class UploadTests
     }
 
     [Theory]
-    [InlineData("POST")]
-    [InlineData("PUT")]
-    public async Task What_does_not_have_the_digest_is_refused_and_nothing_of_it_stays(string method)
+    [InlineData("POST", DigestAlgorithm.Sha256)]
+    [InlineData("PUT", DigestAlgorithm.Sha256)]
+    [InlineData("POST", DigestAlgorithm.Sha512)]
+    [InlineData("PUT", DigestAlgorithm.Sha512)]
+    public async Task What_does_not_have_the_digest_is_refused_and_nothing_of_it_stays(string method, DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
-        var wrong = $"digest={Digest.Sha256("other"u8)}";
+        var wrong = $"digest={Digest.Of(algorithm, "other"u8)}";
         var target = method == "POST"
             ? $"/v2/{Repository}/blobs/uploads/?{wrong}"
             : OwnRegistry.With(await registry.BeginAsync(Repository), wrong);
@@ -158,21 +195,28 @@ public sealed class UploadTests
         Assert.Equal((400, "DIGEST_INVALID"), (answer.Status, answer.Error));
     }
 
-    [Fact]
-    public async Task A_blob_is_mounted_from_where_it_is_and_from_nowhere_else()
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task A_blob_is_mounted_from_where_it_is_and_from_nowhere_else(DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
-        await registry.PushBlobAsync("team/other", Blob);
+        var blob = TestBlob.Of(Blob.Content, algorithm: algorithm);
+        await registry.PushBlobAsync("team/other", blob);
 
-        var from = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?mount={Blob.Digest}&from=team/other");
-        var anonymous = await registry.SendAsync("POST", $"/v2/team/third/blobs/uploads/?mount={Blob.Digest}");
-        var wrongSource = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={Blob.Digest}&from=team/empty");
-        var unknown = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={Digest.Sha256("other"u8)}&from=team/other");
+        var from = await registry.SendAsync("POST", $"/v2/{Repository}/blobs/uploads/?mount={blob.Digest}&from=team/other");
+        var anonymous = await registry.SendAsync("POST", $"/v2/team/third/blobs/uploads/?mount={blob.Digest}");
+        var wrongSource = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={blob.Digest}&from=team/empty");
+        var nothing = Digest.Of(algorithm, "other"u8);
+        var unknown = await registry.SendAsync("POST", $"/v2/team/fourth/blobs/uploads/?mount={nothing}&from=team/other");
 
+        Assert.Equal(
+            ($"/v2/{Repository}/blobs/{blob.Digest}", $"{blob.Digest}"),
+            (from.Header("Location"), from.Header("Docker-Content-Digest")));
         Assert.Equal((201, 201, 202, 202), (from.Status, anonymous.Status, wrongSource.Status, unknown.Status));
-        await registry.GetExactlyAsync(BlobPath, Blob);
-        await registry.GetExactlyAsync($"/v2/team/third/blobs/{Blob.Digest}", Blob);
-        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/team/fourth/blobs/{Blob.Digest}")).Status);
+        await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{blob.Digest}", blob);
+        await registry.GetExactlyAsync($"/v2/team/third/blobs/{blob.Digest}", blob);
+        Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/team/fourth/blobs/{blob.Digest}")).Status);
     }
 
     [Fact]
@@ -312,10 +356,13 @@ public sealed class UploadTests
         await registry.GetExactlyAsync(BlobPath, Blob);
     }
 
-    [Fact]
-    public async Task What_a_write_that_the_disk_refused_has_left_behind_the_end_is_not_published()
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task What_a_write_that_the_disk_refused_has_left_behind_the_end_is_not_published(DigestAlgorithm algorithm)
     {
         await using var registry = await OwnRegistry.StartAsync();
+        var blob = TestBlob.Of(Blob.Content, algorithm: algorithm);
         var location = await registry.BeginAsync(Repository);
         await ChunkAsync(registry, "PATCH", location, 0, 5000);
         var staged = Assert.Single(Directory.GetFiles(Path.Combine(registry.Mirror.DataPath, "staged")));
@@ -324,10 +371,10 @@ public sealed class UploadTests
             await torn.WriteAsync(new byte[700]);
         }
 
-        var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={Blob.Digest}"));
+        var ended = await registry.SendAsync("PUT", OwnRegistry.With(location, $"digest={blob.Digest}"));
 
         Assert.Equal(201, ended.Status);
-        await registry.GetExactlyAsync(BlobPath, Blob);
+        await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{blob.Digest}", blob);
     }
 
     [SecondDiskFact]

@@ -9,11 +9,13 @@ namespace Mirror.Tests.Storage;
 /// <summary>The database is an index: the published files and the journal are enough to make it again.</summary>
 public sealed class RebuildTests
 {
-    [Fact]
-    public async Task All_that_was_acknowledged_is_there_again_when_the_database_was_lost()
+    [Theory]
+    [InlineData(DigestAlgorithm.Sha256)]
+    [InlineData(DigestAlgorithm.Sha512)]
+    public async Task All_that_was_acknowledged_is_there_again_when_the_database_was_lost(DigestAlgorithm algorithm)
     {
         await using var own = await OwnRegistry.StartAsync();
-        var (kept, moved, gone) = (Image(1), Image(2), Image(3));
+        var (kept, moved, gone) = (Image(1, algorithm), Image(2, algorithm), Image(3, algorithm));
         await own.PushAsync("app", kept, "1");
         await own.PushAsync("team/app", moved, "latest");
         await own.PushAsync("team/app", kept, "latest");
@@ -425,9 +427,15 @@ public sealed class RebuildTests
     }
 
     private static TestImage Signature(int seed, TestImage of) =>
-        TestImage.Create(seed: seed, layerSize: 100, subject: of.Manifest.Descriptor, artifactType: "application/vnd.signature");
+        TestImage.Create(
+        seed: seed,
+        layerSize: 100,
+        subject: of.Manifest.Descriptor,
+        artifactType: "application/vnd.signature",
+        algorithm: of.Digest.Algorithm);
 
-    private static TestImage Image(int seed) => TestImage.Create(layers: 2, layerSize: 300_000, seed);
+    private static TestImage Image(int seed, DigestAlgorithm algorithm = DigestAlgorithm.Sha256) =>
+        TestImage.Create(layers: 2, layerSize: 300_000, seed, algorithm: algorithm);
 
     private static async Task<Digest> PushAsync(Store store, RepositoryName repository, string tag)
     {
