@@ -25,7 +25,6 @@ public sealed partial class MirrorServer : IAsyncDisposable
     private readonly MirrorApplication _application;
     private readonly AdministrationSocket? _socket;
     private readonly Encryption? _encryption;
-    private readonly Store _store;
 
     private MirrorServer(
         WebApplication web, MirrorApplication application, AdministrationSocket? socket, Encryption? encryption, Store store)
@@ -34,7 +33,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
         _application = application;
         _socket = socket;
         _encryption = encryption;
-        _store = store;
+        Store = store;
         _web.Run(_application.HandleAsync);
     }
 
@@ -45,6 +44,9 @@ public sealed partial class MirrorServer : IAsyncDisposable
             .Where(address => !address.StartsWith(UnixSocket, StringComparison.Ordinal))
             .Select(address => new Uri(address)),
     ];
+
+    /// <summary>What it keeps.</summary>
+    internal Store Store { get; }
 
     /// <summary>
     /// Opens the store, listens, and runs jobs on schedule. No upstream is asked before that: a mirror starts whether they are there or not.
@@ -98,7 +100,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
             await _encryption.DisposeAsync();
         }
 
-        await _store.DisposeAsync();
+        await Store.DisposeAsync();
     }
 
     private static async Task<MirrorServer> StartAsync(

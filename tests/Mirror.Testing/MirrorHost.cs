@@ -40,7 +40,9 @@ public sealed partial class MirrorHost : IAsyncDisposable
 
     public string DataPath => _data.Combine("data");
 
-    public Uri Url => _server!.Addresses[0];
+    public MirrorServer Server => _server!;
+
+    public Uri Url => Server.Addresses[0];
 
     /// <summary>A mirror whose default registry is <paramref name="upstream"/>, under the name of Docker Hub.</summary>
     public static Task<MirrorHost> StartAsync(FakeServer upstream, Func<RegistryOptions, RegistryOptions>? configure = null)

@@ -21,7 +21,7 @@ internal sealed record PushAnswer(HttpStatusCode Code, HttpResponseHeaders Heade
         Headers.TryGetValues(name, out var values) || ContentHeaders.TryGetValues(name, out values) ? string.Join(',', values) : null;
 }
 
-/// <summary>A Mirror without upstreams, and a client that pushes to it.</summary>
+/// <summary>A Mirror and a client that pushes to it.</summary>
 internal sealed class OwnRegistry : IAsyncDisposable
 {
     private readonly HttpClient _http = new();
@@ -30,9 +30,16 @@ internal sealed class OwnRegistry : IAsyncDisposable
 
     public MirrorHost Mirror { get; }
 
+    /// <summary>One without upstreams.</summary>
     /// <param name="configure">Changes how the server is reached.</param>
     public static async Task<OwnRegistry> StartAsync(Func<ServerOptions, ServerOptions>? configure = null) =>
         new(await MirrorHost.StartAsync([], configure: configure));
+
+    /// <summary>One beside an upstream, which is the default registry.</summary>
+    /// <param name="upstream">Is Docker Hub.</param>
+    /// <param name="local">Names that are its own.</param>
+    public static async Task<OwnRegistry> StartAsync(FakeRegistry upstream, params IEnumerable<string> local) =>
+        new(await MirrorHost.StartAsync([MirrorHost.Registry("docker.io", upstream) with { Default = true }], local: local));
 
     /// <param name="method">GET, PUT and so on.</param>
     /// <param name="target">A path, or a Location.</param>

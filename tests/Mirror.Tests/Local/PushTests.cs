@@ -237,8 +237,7 @@ public sealed class PushTests
         var all = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}");
         var sboms = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}?artifactType=application/x.sbom");
         var first = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{image.Digest}?n=3");
-        var next = first.Header("Link")!;
-        var second = await registry.SendAsync("GET", next[1..next.IndexOf('>', StringComparison.Ordinal)]);
+        var second = await registry.SendAsync("GET", NextOf(first)!);
         var none = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Digest.Of(algorithm, "nothing"u8)}");
 
         Assert.Equal((200, MediaTypes.OciIndex), (all.Status, all.Header("Content-Type")));
@@ -248,6 +247,75 @@ public sealed class PushTests
         Assert.Equal(Manifests(all), [.. Manifests(first), .. Manifests(second)]);
         Assert.Null(second.Header("Link"));
         Assert.Empty(Manifests(none));
+    }
+
+    [Fact]
+    public async Task What_refers_to_a_manifest_is_filtered_by_its_kind_on_every_page()
+    {
+        const string Sbom = "application/x.sbom+json";
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushBlobAsync(Repository, EmptyConfig);
+        var sboms = new List<string?>();
+        for (var number = 0; number < 10; number++)
+        {
+            var kind = number % 2 == 0 ? Sbom : "application/x.signature";
+            var artifact = Artifact(new { }, Image.Manifest.Descriptor, filler: $"{number}", kind);
+            Assert.Equal(201, (await registry.PutManifestAsync(Repository, artifact, $"{artifact.Digest}")).Status);
+            if (kind == Sbom)
+            {
+                sboms.Add($"{artifact.Digest}");
+            }
+        }
+
+        var pages = new List<string?[]>();
+        for (var next = $"/v2/{Repository}/referrers/{Image.Digest}?n=2&artifactType={Uri.EscapeDataString(Sbom)}"; next is not null;)
+        {
+            var page = await registry.SendAsync("GET", next);
+            Assert.Equal((200, "artifactType"), (page.Status, page.Header("OCI-Filters-Applied")));
+            pages.Add([.. Manifests(page)]);
+            next = NextOf(page);
+        }
+
+        Assert.Equal(sboms.Order(StringComparer.Ordinal).Chunk(2), pages);
+    }
+
+    [Fact]
+    public async Task What_refers_to_a_manifest_is_listed_with_its_annotations_and_an_index_with_no_kind_but_its_own()
+    {
+        await using var registry = await OwnRegistry.StartAsync();
+        await registry.PushBlobAsync(Repository, EmptyConfig);
+        var subject = Image.Manifest.Descriptor;
+        var annotations = new { created = "today", empty = "", text = "ä \"<>&+" };
+        var artifact = Artifact(annotations, subject, filler: "");
+        var index = Index([], subject);
+        var ofAKind = Index([], subject, "application/x.bundle", new { of = "several" });
+        var listed = new Dictionary<TestBlob, string>
+        {
+            [artifact] = About(artifact, new { artifactType = "application/x.test", annotations }),
+            [index] = About(index, new { }),
+            [ofAKind] = About(ofAKind, new { artifactType = "application/x.bundle", annotations = new { of = "several" } }),
+        };
+        foreach (var manifest in listed.Keys)
+        {
+            Assert.Equal(201, (await registry.PutManifestAsync(Repository, manifest, $"{manifest.Digest}")).Status);
+        }
+
+        var answer = await registry.SendAsync("GET", $"/v2/{Repository}/referrers/{Image.Digest}");
+
+        Assert.Equal(
+            listed.OrderBy(of => $"{of.Key.Digest}", StringComparer.Ordinal).Select(of => of.Value),
+            JsonNode.Parse(answer.Body)!["manifests"]!.AsArray().Select(item => item!.ToJsonString()));
+
+        static string About(TestBlob manifest, object more)
+        {
+            var about = JsonSerializer.SerializeToNode(Json(manifest.Descriptor))!.AsObject();
+            foreach (var (name, value) in JsonSerializer.SerializeToNode(more)!.AsObject())
+            {
+                about[name] = value!.DeepClone();
+            }
+
+            return about.ToJsonString();
+        }
     }
 
     [Theory]
@@ -378,6 +446,24 @@ public sealed class PushTests
         Assert.Empty(upstream.Requests);
     }
 
+    [Theory]
+    [InlineData("team/app")]
+    [InlineData("team/very/deep/app")]
+    public async Task A_longer_name_of_our_own_that_nobody_pushed_is_not_there_and_upstream_is_not_asked(string name)
+    {
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(RepositoryName.Parse(name), Image, "1.0");
+        await using var registry = await OwnRegistry.StartAsync(upstream, "team/**");
+
+        foreach (var path in new[] { "manifests/1.0", $"manifests/{Image.Digest}", $"blobs/{Image.Layer.Digest}", "tags/list" })
+        {
+            Assert.Equal(404, (await registry.SendAsync("GET", $"/v2/{name}/{path}")).Status);
+            Assert.Equal(404, (await registry.SendAsync("HEAD", $"/v2/{name}/{path}")).Status);
+        }
+
+        Assert.Empty(upstream.Requests);
+    }
+
     private static TestBlob EmptyConfig { get; } = TestBlob.Of("{}"u8.ToArray());
 
     private static TestImage ImageOf(DigestAlgorithm algorithm, ImageFormat format = ImageFormat.Oci) =>
@@ -446,13 +532,30 @@ public sealed class PushTests
         await registry.GetExactlyAsync($"/v2/{Repository}/blobs/{Image.Layer.Digest}", Image.Layer);
     }
 
-    private static TestBlob Index(IEnumerable<Descriptor> children) => TestBlob.Of(
-        JsonSerializer.SerializeToUtf8Bytes(new { schemaVersion = 2, mediaType = MediaTypes.OciIndex, manifests = children.Select(Json) }), MediaTypes.OciIndex);
+    private static TestBlob Index(
+        IEnumerable<Descriptor> children, Descriptor? subject = null, string? artifactType = null, object? annotations = null)
+    {
+        var manifest = new Dictionary<string, object?>
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = MediaTypes.OciIndex,
+            ["manifests"] = children.Select(Json),
+            ["subject"] = subject is null ? null : Json(subject),
+            ["artifactType"] = artifactType,
+            ["annotations"] = annotations,
+        };
+        var said = manifest.Where(member => member.Value is not null).ToDictionary();
+        return TestBlob.Of(JsonSerializer.SerializeToUtf8Bytes(said), MediaTypes.OciIndex);
+    }
 
     private static object Json(Descriptor descriptor) => new { mediaType = descriptor.MediaType, digest = descriptor.Digest.ToString(), size = descriptor.Size };
 
     private static List<string?> Manifests(PushAnswer answer) =>
         [.. JsonDocument.Parse(answer.Body).RootElement.GetProperty("manifests").EnumerateArray().Select(item => item.GetProperty("digest").GetString())];
+
+    /// <summary>Where the next page is.</summary>
+    private static string? NextOf(PushAnswer page) =>
+        page.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
 
     private static List<string?> Tags(PushAnswer answer) =>
         [.. JsonDocument.Parse(answer.Body).RootElement.GetProperty("tags").EnumerateArray().Select(item => item.GetString())];

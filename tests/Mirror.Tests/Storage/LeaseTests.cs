@@ -1,6 +1,7 @@
 using Mirror.Oci;
 using Mirror.Storage;
 using Mirror.Testing;
+using Mirror.Tests.Local;
 
 namespace Mirror.Tests.Storage;
 
@@ -60,6 +61,65 @@ public sealed class LeaseTests
 
         Assert.All(Enumerable.Range(0, 1000), i => Assert.True(_leases.IsHeld(DigestOf(i))));
         Assert.False(_leases.IsHeld(DigestOf(1000)));
+    }
+
+    /// <summary>
+    /// The same image is under a name of our own and in the cache. A name of one segment may mean either, and borrows what it lacks.
+    /// </summary>
+    [Theory]
+    [InlineData("POST /v2/team/app/blobs/uploads/?digest={new}", 201, "new")]
+    [InlineData("POST /v2/team/other/blobs/uploads/?mount={layer}&from=team/app", 201, "layer")]
+    [InlineData("HEAD /v2/team/app/blobs/{layer}", 200, "layer")]
+    [InlineData("GET /v2/team/app/blobs/{layer}", 200, "layer")]
+    [InlineData("PUT /v2/team/app/manifests/2.0", 201, "manifest")]
+    [InlineData("HEAD /v2/team/app/manifests/1.0", 200, "manifest")]
+    [InlineData("HEAD /v2/team/app/manifests/{manifest}", 200, "manifest")]
+    [InlineData("GET /v2/team/app/manifests/1.0", 200, "manifest")]
+    [InlineData("GET /v2/team/app/manifests/{manifest}", 200, "manifest")]
+    [InlineData("HEAD /v2/library/app/blobs/{layer}", 200, "layer")]
+    [InlineData("GET /v2/library/app/blobs/{layer}", 200, "layer")]
+    [InlineData("HEAD /v2/library/app/manifests/1.0", 200, "manifest")]
+    [InlineData("HEAD /v2/library/app/manifests/{manifest}", 200, "manifest")]
+    [InlineData("GET /v2/library/app/manifests/1.0", 200, "manifest")]
+    [InlineData("GET /v2/library/app/manifests/{manifest}", 200, "manifest")]
+    [InlineData("HEAD /v2/app/blobs/{layer}", 200, "layer")]
+    [InlineData("PUT /v2/app/manifests/2.0", 201, "manifest config layer")]
+    public async Task What_a_client_has_brought_or_was_told_to_be_here_is_held_for_a_day_and_nothing_else(
+        string request, int status, string held)
+    {
+        var image = TestImage.Create(layerSize: 1000, seed: 1);
+        var known = new Dictionary<string, TestBlob>
+        {
+            ["manifest"] = image.Manifest, ["config"] = image.Config, ["layer"] = image.Layer, ["new"] = TestBlob.Create(1000, seed: 2),
+        };
+        await using var upstream = await FakeRegistry.StartAsync();
+        upstream.Add(RepositoryName.Parse("library/app"), image, "1.0");
+        await using var registry = await OwnRegistry.StartAsync(upstream, "*", "team/**");
+        await registry.GetExactlyAsync("/v2/library/app/manifests/1.0", image.Manifest);
+        foreach (var blob in image.Blobs)
+        {
+            await registry.GetExactlyAsync($"/v2/library/app/blobs/{blob.Digest}", blob);
+            await registry.Mirror.PublishedAsync(blob.Digest);
+        }
+
+        await registry.PushAsync("team/app", image, "1.0");
+        registry.Mirror.Time.Advance(2 * Day);
+        Assert.Empty(Held());
+        var method = request.Split(' ')[0];
+        var target = known.Aggregate(
+            request.Split(' ')[1], (path, of) => path.Replace($"{{{of.Key}}}", $"{of.Value.Digest}", StringComparison.Ordinal));
+        var answer = method == "PUT"
+            ? await registry.SendAsync(method, target, image.Manifest.Content, ("Content-Type", image.Manifest.MediaType))
+            : await registry.SendAsync(method, target, method == "POST" ? known["new"].Content : null);
+        Assert.Equal(status, answer.Status);
+
+        Assert.Equal(held.Split(' '), Held());
+        registry.Mirror.Time.Advance(Day - Moment);
+        Assert.Equal(held.Split(' '), Held());
+        registry.Mirror.Time.Advance(Day + Moment);
+        Assert.Empty(Held());
+
+        IEnumerable<string> Held() => known.Where(of => registry.Mirror.Server.Store.Leases.IsHeld(of.Value.Digest)).Select(of => of.Key);
     }
 
     private static Digest DigestOf(int number) => Digest.Sha256(BitConverter.GetBytes(number));
