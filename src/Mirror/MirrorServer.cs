@@ -202,6 +202,8 @@ public sealed partial class MirrorServer : IAsyncDisposable
         kestrel.Limits.MinRequestBodyDataRate = null;
         // Layers have any size; what is read whole has limits of its own.
         kestrel.Limits.MaxRequestBodySize = null;
+        // A few of the blocks that it arrives in: many uploads at once are to take no more of them than are kept to be used again.
+        kestrel.Limits.MaxRequestBufferSize = 256 * 1024;
         // More than a block of a blob: the next one is read while the last one is sent.
         kestrel.Limits.MaxResponseBufferSize = 320 * 1024;
         // Tokens are one header.

@@ -12,8 +12,11 @@ internal sealed class ReceiveBlocks : IMemoryPoolFactory<byte>
 {
     private const int BlockSize = 64 * 1024;
 
-    /// <summary>So many unused blocks are kept, 16 MiB in all.</summary>
-    private const int MaxIdle = 256;
+    /// <summary>
+    /// So many unused blocks are kept, 64 MiB in all: what two hundred uploads at once take. Those that are not are garbage that is pinned, which is
+    /// collected late.
+    /// </summary>
+    private const int MaxIdle = 1024;
 
     public MemoryPool<byte> Create(MemoryPoolOptions? options = null) => new Pool();
 
