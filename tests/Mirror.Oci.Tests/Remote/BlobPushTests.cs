@@ -153,6 +153,7 @@ public sealed class BlobPushTests
     public async Task An_upload_at_whose_mention_the_registry_fails_holds_its_blob_up_for_no_longer_than_some_tries()
     {
         await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
         RemoteUpload? stuck = null;
         scene.Registry.On(HttpMethod.Put).Do(Behaviour.Status(403));
         await PushAsync(scene, Large, reached: upload => stuck = upload);
@@ -174,6 +175,7 @@ public sealed class BlobPushTests
     public async Task A_registry_that_fails_for_a_while_goes_on_with_the_upload_that_it_has(int failures)
     {
         await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
         RemoteUpload? begun = null;
         scene.Registry.On(HttpMethod.Put).Do(Behaviour.RefuseUnread(403));
         await PushAsync(scene, Large, reached: upload => begun = upload);
@@ -190,6 +192,7 @@ public sealed class BlobPushTests
     public async Task A_registry_that_can_finish_no_upload_gets_the_blob_no_more_than_twice()
     {
         await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
         scene.Registry.On(request => request.Method == HttpMethod.Put || (request.Method == HttpMethod.Get && request.Path.Contains("/uploads/", StringComparison.Ordinal)))
             .Do(Behaviour.RefuseUnread(500));
 
