@@ -150,6 +150,58 @@ public sealed class BlobPushTests
     }
 
     [Fact]
+    public async Task An_upload_at_whose_mention_the_registry_fails_holds_its_blob_up_for_no_longer_than_some_tries()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
+        RemoteUpload? stuck = null;
+        scene.Registry.On(HttpMethod.Put).Do(Behaviour.Status(403));
+        await PushAsync(scene, Large, reached: upload => stuck = upload);
+        scene.Registry.Behave();
+        scene.Registry.ClearRequests();
+        scene.Registry.On(request => $"{scene.Registry.Url}".TrimEnd('/') + request.Target == stuck!.Location)
+            .Do(Behaviour.RefuseUnread(500));
+
+        await PushedAsync(scene, Large, begun: stuck);
+
+        Assert.Matches("^(GET )+POST (GET )+PATCH PUT$", MethodsOf(scene));
+        Assert.Equal(Large.Content.ToArray(), scene.Registry.FindBlob(Target, Large.Digest)!.Content.ToArray());
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(10)]
+    [InlineData(12)]
+    public async Task A_registry_that_fails_for_a_while_goes_on_with_the_upload_that_it_has(int failures)
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
+        RemoteUpload? begun = null;
+        scene.Registry.On(HttpMethod.Put).Do(Behaviour.RefuseUnread(403));
+        await PushAsync(scene, Large, reached: upload => begun = upload);
+        scene.Registry.Behave();
+        scene.Registry.ClearRequests();
+        scene.Registry.On(_ => true).Times(failures).Do(Behaviour.RefuseUnread(500));
+
+        Assert.Equal(0, (await PushedAsync(scene, Large, begun: begun)).Sent);
+
+        Assert.Equal(0, scene.Registry.UploadsInProgress);
+    }
+
+    [Fact]
+    public async Task A_registry_that_can_finish_no_upload_gets_the_blob_no_more_than_twice()
+    {
+        await using var scene = await RemoteScene.StartAsync();
+        scene.Time.ShortWait = TimeSpan.FromSeconds(8);
+        scene.Registry.On(request => request.Method == HttpMethod.Put || (request.Method == HttpMethod.Get && request.Path.Contains("/uploads/", StringComparison.Ordinal)))
+            .Do(Behaviour.RefuseUnread(500));
+
+        Assert.IsType<RemoteFailure.Unavailable>(RemoteScene.FailureOf(await PushAsync(scene, Large)));
+
+        Assert.InRange(scene.Registry.Requests.Count(request => request.Method == HttpMethod.Patch), 1, 2);
+    }
+
+    [Fact]
     public async Task A_registry_that_forgets_every_upload_is_given_up()
     {
         await using var scene = await RemoteScene.StartAsync();
@@ -349,11 +401,13 @@ public sealed class BlobPushTests
     public async Task A_registry_that_wants_to_be_left_alone_is_gone_on_with_then()
     {
         await using var scene = await RemoteScene.StartAsync();
-        scene.Registry.On(HttpMethod.Patch).Times(1).Do(Behaviour.RefuseUnread(429, headers: ("Retry-After", "30")));
+        // As long as no timeout is: a body that is being sent has one too.
+        var asked = TimeSpan.FromSeconds(25);
+        scene.Registry.On(HttpMethod.Patch).Times(1).Do(Behaviour.RefuseUnread(429, headers: ("Retry-After", $"{asked.TotalSeconds}")));
 
         var pushing = PushAsync(scene, Large);
-        await scene.Time.TimerArmed(TimeSpan.FromSeconds(30));
-        scene.Time.Advance(TimeSpan.FromSeconds(30));
+        await scene.Time.TimerArmed(asked);
+        scene.Time.Advance(asked);
 
         Assert.IsType<RemoteAnswer<PushedBlob>.Found>(await pushing);
     }
