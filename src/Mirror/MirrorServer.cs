@@ -218,7 +218,11 @@ public sealed partial class MirrorServer : IAsyncDisposable
         }
     }
 
-    private static void SpeakPlainly(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
+    private static void SpeakPlainly(ListenOptions listen)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        listen.Use(SocketOutput.Before);
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Commands such as `mirror images` will not reach this server: {Why}")]
     private static partial void LogNoSocket(ILogger logger, string why);

@@ -113,9 +113,7 @@ public sealed class DurabilityTests
     private static bool IsCreation(SystemCall call, string folder) =>
         call.Name == "mkdir" && call.Arguments.StartsWith($"\"{folder}\"", StringComparison.Ordinal);
 
-    private static bool IsFlush(SystemCall call, string path) => call.Name is "fsync" or "fdatasync" && IsOf(call, path);
+    private static bool IsFlush(SystemCall call, string path) => call.Name is "fsync" or "fdatasync" && SystemCalls.IsOf(call, path);
 
-    private static bool IsWrite(SystemCall call, string path) => call.Name is "pwrite64" or "pwritev" && IsOf(call, path);
-
-    private static bool IsOf(SystemCall call, string path) => call.Arguments.Contains($"<{path}>", StringComparison.Ordinal);
+    private static bool IsWrite(SystemCall call, string path) => call.Name is "pwrite64" or "pwritev" && SystemCalls.IsOf(call, path);
 }

@@ -14,7 +14,7 @@ public sealed partial class ArchitectureTests
         ["Caching"] = ["Observability", "Oci.Remote", "Storage"],
         ["Local"] = ["Storage"],
         ["Access"] = ["Access.Tokens", "Caching", "Configuration", "Configuration.Reading", "Oci.Remote", "Storage"],
-        ["Registry"] = ["Access", "Caching", "Configuration", "Local", "Observability", "Oci.Remote", "Storage"],
+        ["Registry"] = ["Access", "Caching", "Configuration", "Listening", "Local", "Observability", "Oci.Remote", "Storage"],
         ["Adoption"] = ["Local", "Storage"],
         ["Replication"] =
         [

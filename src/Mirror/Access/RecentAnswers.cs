@@ -22,7 +22,8 @@ internal sealed class RecentAnswers(TimeProvider time)
         _answeredAt[question] = time.GetTimestamp();
         if (_answeredAt.Count > MaxKnown)
         {
-            foreach (var (old, _) in _answeredAt.OrderBy(entry => entry.Value).Take(MaxKnown / 2).ToList())
+            // A copy that no other thread can change meanwhile.
+            foreach (var (old, _) in _answeredAt.ToArray().OrderBy(entry => entry.Value).Take(MaxKnown / 2))
             {
                 _answeredAt.TryRemove(old, out _);
             }

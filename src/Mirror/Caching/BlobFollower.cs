@@ -32,6 +32,28 @@ public sealed class BlobFollower : IAsyncDisposable
     /// <summary>Whether upstream gives the blob, and its size.</summary>
     public Task<RemoteAnswer<BlobSize>> OpenedAsync(CancellationToken cancellationToken) => _download.Opened.WaitAsync(cancellationToken);
 
+    /// <summary>Waits like <see cref="ReadAsync"/>, and says where in a file the next bytes are. Null where they are in none, or can only be read.</summary>
+    /// <param name="part">What has not been read yet.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="DownloadFailedException">The download has failed.</exception>
+    public async ValueTask<(SafeFileHandle File, long End)?> FindAsync(BlobPart part, CancellationToken cancellationToken)
+    {
+        if (_direct is not null)
+        {
+            return null;
+        }
+
+        try
+        {
+            (_file, var end) = await _download.WaitBeyondAsync(part.Offset, _file, cancellationToken);
+            return (_file, Math.Min(end, part.End));
+        }
+        catch (DownloadFailedException e) when (e.Fault == DownloadFault.Store)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Reads on, waiting for the first byte of what is left. 0 at the part's end, which may be the verified end of the blob.</summary>
     /// <param name="part">What has not been read yet. Nobody reads back.</param>
     /// <param name="buffer">Is filled as far as there is something.</param>

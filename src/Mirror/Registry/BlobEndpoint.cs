@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Mirror.Caching;
+using Mirror.Listening;
 using Mirror.Observability;
 using Mirror.Oci;
 using Mirror.Oci.Remote;
@@ -10,6 +11,9 @@ namespace Mirror.Registry;
 /// <summary>GET and HEAD of a blob (distribution spec, end-2).</summary>
 internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics metrics)
 {
+    /// <summary>So much of a file is sent before anybody looks again whether it is still the same.</summary>
+    private const int MaxPart = 4 * 1024 * 1024;
+
     public async Task HeadAsync(HttpContext http, IRepository repository, Digest digest)
     {
         switch (await repository.HeadBlobAsync(digest, http.RequestAborted))
@@ -134,33 +138,25 @@ internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics
         return true;
     }
 
-    /// <summary>
-    /// Whole blocks are read straight into the response's own memory and checked there; of the first and last only the part that was asked
-    /// for leaves. Reads are synchronous: they come from the page cache, and this is no thread that sockets wait for.
-    /// </summary>
+    /// <summary>The kernel sends what was checked a short time ago; everything else is read and checked block by block.</summary>
     private async Task SendPublishedAsync(HttpContext http, IRepository repository, PublishedBlob blob, ByteRange range)
     {
+        var output = http.Features.Get<SocketOutput>();
         var sent = 0L;
         try
         {
-            for (var position = range.Start; position < range.End;)
+            while (sent < range.Length)
             {
-                var block = position / BlockChecksums.BlockSize;
-                var skip = (int)(position % BlockChecksums.BlockSize);
-                var memory = http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize);
-                var length = (int)Math.Min(blob.ReadBlock(block, memory.Span) - skip, range.End - position);
-                if (skip > 0)
-                {
-                    memory.Slice(skip, length).CopyTo(memory);
-                }
-
-                http.Response.BodyWriter.Advance(length);
-                if ((await http.Response.BodyWriter.FlushAsync(http.RequestAborted)).IsCompleted)
+                var position = range.Start + sent;
+                var right = output is null ? 0 : blob.CountRight(position, (int)Math.Min(MaxPart, range.End - position));
+                var length = right > 0 ? right : Read(position, http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize));
+                if (!await (right > 0
+                    ? output!.TrySendAsync(http.Response, new FilePart(blob.Handle, position, right), ReadRestAsync, http.RequestAborted)
+                    : TryWriteAsync(http, length)))
                 {
                     return;
                 }
 
-                position += length;
                 sent += length;
             }
         }
@@ -173,6 +169,33 @@ internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics
         {
             metrics.Served("disk", sent);
         }
+
+        int Read(long position, Memory<byte> memory) => ReadBlock(blob, position, range.End, memory);
+
+        ValueTask<int> ReadRestAsync(long position, Memory<byte> memory) => ValueTask.FromResult(Read(position, memory));
+    }
+
+    /// <summary>
+    /// Whole blocks are read straight into the response's own memory and checked there; of the first and last only the part that was asked
+    /// for leaves. Reads are synchronous: they come from the page cache, and this is no thread that sockets wait for.
+    /// </summary>
+    private static int ReadBlock(PublishedBlob blob, long position, long end, Memory<byte> memory)
+    {
+        var skip = (int)(position % BlockChecksums.BlockSize);
+        var length = (int)Math.Min(blob.ReadBlock(position / BlockChecksums.BlockSize, memory.Span) - skip, end - position);
+        if (skip > 0)
+        {
+            memory.Slice(skip, length).CopyTo(memory);
+        }
+
+        return length;
+    }
+
+    /// <summary>Sends what was read into the response's memory. False where nobody receives it any more.</summary>
+    private static async ValueTask<bool> TryWriteAsync(HttpContext http, int length)
+    {
+        http.Response.BodyWriter.Advance(length);
+        return !(await http.Response.BodyWriter.FlushAsync(http.RequestAborted)).IsCompleted;
     }
 
     private async Task SendDownloadingAsync(HttpContext http, Digest digest, BlobSource.Downloading download, ByteRange range)
@@ -191,30 +214,39 @@ internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics
             await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
         }
 
+        // The server divides a body without a length into chunks, and has to see them.
+        var output = http.Response.ContentLength is null ? null : http.Features.Get<SocketOutput>();
         try
         {
             while (position < range.End)
             {
-                var memory = http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize);
-                var read = await follower.ReadAsync(new BlobPart(position, range.End, download.Size), memory, http.RequestAborted);
-                if (read == 0)
+                var part = new BlobPart(position, range.End, download.Size);
+                var place = output is null ? null : await follower.FindAsync(part, http.RequestAborted);
+                var length = place is var (_, end)
+                    ? (int)Math.Min(MaxPart, end - position)
+                    : await follower.ReadAsync(part, http.Response.BodyWriter.GetMemory(BlockChecksums.BlockSize), http.RequestAborted);
+                if (length <= 0)
                 {
                     return;
                 }
 
-                http.Response.BodyWriter.Advance(read);
-                if ((await http.Response.BodyWriter.FlushAsync(http.RequestAborted)).IsCompleted)
+                if (!await (place is var (file, _)
+                    ? output!.TrySendAsync(http.Response, new FilePart(file, position, length), ReadRestAsync, http.RequestAborted)
+                    : TryWriteAsync(http, length)))
                 {
                     return;
                 }
 
-                position += read;
+                position += length;
             }
         }
         finally
         {
             metrics.Served(follower.IsDirect ? "upstream" : "download", position - range.Start);
         }
+
+        ValueTask<int> ReadRestAsync(long from, Memory<byte> memory) =>
+            follower.ReadAsync(new BlobPart(from, range.End, download.Size), memory, http.RequestAborted);
     }
 
     private async Task SendPartAsync(HttpContext http, RemoteBlob part, ByteRange range)
@@ -232,8 +264,7 @@ internal sealed class BlobEndpoint(BlobCache blobs, LastUses uses, MirrorMetrics
                     return;
                 }
 
-                http.Response.BodyWriter.Advance(read);
-                if ((await http.Response.BodyWriter.FlushAsync(http.RequestAborted)).IsCompleted)
+                if (!await TryWriteAsync(http, read))
                 {
                     return;
                 }

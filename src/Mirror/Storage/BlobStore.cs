@@ -51,13 +51,16 @@ public sealed record BlobRecord(Digest Digest, long Size, BlockChecksums Checksu
 public sealed record AdoptedBlob(BlobRecord Record, bool IsLink);
 
 /// <summary>The files: staging, publishing and opening content. What may be shown to whom is not known here.</summary>
-public sealed class BlobStore(StoreLayout layout)
+/// <param name="layout">Where they are.</param>
+/// <param name="time">The clock.</param>
+public sealed class BlobStore(StoreLayout layout, TimeProvider time)
 {
     /// <summary>What nobody has received anything of for so long is not gone on with any more.</summary>
     private static readonly TimeSpan StagedAge = TimeSpan.FromDays(7);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _inUse = [];    // staged files that are open, and how often
+    private readonly RecentChecks _checks = new(time);
 
     /// <summary>
     /// Begins to receive a blob that should turn out to have <paramref name="digest"/>, or goes on where an earlier download from the same
@@ -148,7 +151,7 @@ public sealed class BlobStore(StoreLayout layout)
         SafeFileHandle handle;
         try
         {
-            handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.Asynchronous);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -157,7 +160,7 @@ public sealed class BlobStore(StoreLayout layout)
 
         if (RandomAccess.GetLength(handle) == record.Size)
         {
-            return new PublishedBlob(handle, record);
+            return new PublishedBlob(handle, record, _checks);
         }
 
         handle.Dispose();

@@ -16,6 +16,9 @@ public sealed class BlockChecksums
 
     private BlockChecksums(byte[] sums) => _sums = sums;
 
+    /// <summary>How many blocks there are.</summary>
+    public int Count => _sums.Length / sizeof(ulong);
+
     /// <summary>Reads what <see cref="ToBytes"/> wrote, or answers null where it does not fit a blob of <paramref name="size"/> bytes.</summary>
     public static BlockChecksums? FromBytes(byte[] bytes, long size) =>
         bytes.Length == (size + BlockSize - 1) / BlockSize * sizeof(ulong) ? new BlockChecksums(bytes) : null;

@@ -13,13 +13,6 @@ internal static partial class Durability
     private const int ReadOnly = 0;
     private const uint SyncFileRangeWrite = 2;
 
-    // linux/stat.h and linux/fcntl.h: struct statx is the same on all machines.
-    private const int EmptyPath = 0x1000;
-    private const uint OwnerAndGroup = 0x18;
-    private const int StatusSize = 256;
-    private const int OwnerAt = 20;
-    private const int GroupAt = 24;
-
     /// <summary>ENOSPC, on Linux and macOS.</summary>
     private const int NoSpace = 28;
 
@@ -67,15 +60,10 @@ internal static partial class Durability
     /// </summary>
     public static void KeepOwner(SafeFileHandle old, SafeFileHandle replacement)
     {
-        var status = new byte[StatusSize];
-        if (OperatingSystem.IsLinux() && FindStatus(old, "", EmptyPath, OwnerAndGroup, status) == 0)
+        if (FileStatus.Find(old) is { } status && ChangeOwner(replacement, status.Owner, status.Group) != 0)
         {
-            var (owner, group) = (BitConverter.ToUInt32(status, OwnerAt), BitConverter.ToUInt32(status, GroupAt));
-            if (ChangeOwner(replacement, owner, group) != 0)
-            {
-                // Only root gives files away, but one's own groups are anybody's to give.
-                _ = ChangeOwner(replacement, uint.MaxValue, group);
-            }
+            // Only root gives files away, but one's own groups are anybody's to give.
+            _ = ChangeOwner(replacement, uint.MaxValue, status.Group);
         }
     }
 
@@ -165,10 +153,6 @@ internal static partial class Durability
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int LinkFile(string from, string to);
-
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int FindStatus(SafeFileHandle folder, string path, int flags, uint mask, [Out] byte[] status);
 
     [LibraryImport("libc", EntryPoint = "fchown")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

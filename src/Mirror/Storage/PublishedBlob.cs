@@ -4,11 +4,37 @@ using Mirror.Oci;
 namespace Mirror.Storage;
 
 /// <summary>An open published blob. Its content stays readable while it is open, whatever happens to the file's name.</summary>
-public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : IDisposable
+public sealed class PublishedBlob : IDisposable
 {
-    public Digest Digest => record.Digest;
+    private readonly BlobRecord _record;
+    private readonly RecentChecks _checks;
 
-    public long Size => record.Size;
+    internal PublishedBlob(SafeFileHandle handle, BlobRecord record, RecentChecks checks) => (Handle, _record, _checks) = (handle, record, checks);
+
+    public Digest Digest => _record.Digest;
+
+    public long Size => _record.Size;
+
+    /// <summary>The file, for who sends what <see cref="CountRight"/> counts.</summary>
+    public SafeFileHandle Handle { get; }
+
+    /// <summary>
+    /// How many bytes of the file need not be read through <see cref="ReadBlock"/> before they leave, as their blocks were right a short time ago
+    /// and nobody has written to the file since.
+    /// </summary>
+    /// <param name="offset">Of the first.</param>
+    /// <param name="limit">How many are enough, at least 1. The file has them.</param>
+    public int CountRight(long offset, int limit)
+    {
+        if (FileStatus.Find(Handle) is not { } status)
+        {
+            return 0;
+        }
+
+        var first = offset / BlockChecksums.BlockSize;
+        var right = _checks.Count(Digest, status.Version, first, (offset + limit - 1) / BlockChecksums.BlockSize);
+        return right == 0 ? 0 : (int)Math.Min(limit, (first + right) * BlockChecksums.BlockSize - offset);
+    }
 
     /// <summary>Reads one whole block, <see cref="BlockChecksums.BlockSize"/> bytes but for the last, and checks it.</summary>
     /// <returns>How many bytes the block has.</returns>
@@ -17,9 +43,18 @@ public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : ID
     {
         var start = block * BlockChecksums.BlockSize;
         var content = buffer[..(int)Math.Min(BlockChecksums.BlockSize, Size - start)];
-        return TryRead(content, start) && record.Checksums.Matches(block, content)
-            ? content.Length
-            : throw new BlobDamagedException(Digest, block);
+        var status = FileStatus.Find(Handle);
+        if (!TryRead(content, start) || !_record.Checksums.Matches(block, content))
+        {
+            throw new BlobDamagedException(Digest, block);
+        }
+
+        if (status is { } before)
+        {
+            _checks.Add(Digest, before.Version, block, _record.Checksums.Count);
+        }
+
+        return content.Length;
     }
 
     /// <summary>The whole content, for manifests.</summary>
@@ -35,7 +70,7 @@ public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : ID
         return content;
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => Handle.Dispose();
 
     /// <summary>False where the file ends too early or the disk can no longer read it.</summary>
     private bool TryRead(Span<byte> content, long start)
@@ -44,7 +79,7 @@ public sealed class PublishedBlob(SafeFileHandle handle, BlobRecord record) : ID
         {
             for (var filled = 0; filled < content.Length;)
             {
-                var read = RandomAccess.Read(handle, content[filled..], start + filled);
+                var read = RandomAccess.Read(Handle, content[filled..], start + filled);
                 if (read == 0)
                 {
                     return false;

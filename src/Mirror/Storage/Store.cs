@@ -46,7 +46,7 @@ public sealed class Store : IAsyncDisposable
         {
             RefuseSeveralDisks(layout);
             DatabaseSwap.Settle(layout);
-            var blobs = new BlobStore(layout);
+            var blobs = new BlobStore(layout, time);
             blobs.SweepStaged(time.GetUtcNow());
             return new Store(layout, held, blobs, Metadata.Open(layout, time), new Leases(time));
         }

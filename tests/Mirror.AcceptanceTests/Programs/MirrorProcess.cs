@@ -24,6 +24,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     private string _registries;
     private string _server;
     private string _sync = "";
+    private string? _failing;
     private ChildProcess? _process;
     private int _port;
 
@@ -74,8 +75,9 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
     /// <param name="trace">Gets a list of its system calls that are about files and connections; null for none.</param>
     /// <param name="server">What its configuration says of how it is reached, beside where it listens: <c>, key: value</c>.</param>
     /// <param name="level">Of the log.</param>
-    public static Task<MirrorProcess> StartAloneAsync(string? trace = null, string server = "", string level = "info") =>
-        StartedAsync(new MirrorProcess("", level, dataPath: null, trace, server));
+    /// <param name="failing">Which of the listed calls fail, and how, in strace's words; null for none.</param>
+    public static Task<MirrorProcess> StartAloneAsync(string? trace = null, string server = "", string level = "info", string? failing = null) =>
+        StartedAsync(new MirrorProcess("", level, dataPath: null, trace, server) { _failing = failing });
 
     /// <summary>A mirror without upstreams that speaks TLS, and takes certificates of the same authority from clients.</summary>
     /// <param name="tls">Its files and its name.</param>
@@ -130,7 +132,7 @@ internal sealed partial class MirrorProcess : IAsyncDisposable
         string[] serve = [Program, "serve", "-c", ConfigurationFile];
         _process = _trace is null
             ? ChildProcess.Start(Dotnet, serve)
-            : ChildProcess.Start("strace", [.. SystemCalls.Options(_trace), Dotnet, .. serve]);
+            : ChildProcess.Start("strace", [.. SystemCalls.Options(_trace, _failing), Dotnet, .. serve]);
         _port = int.Parse(Listening().Match(await _process.LineWithAsync("Listening on ")).Groups["port"].Value);
         using var http = new HttpClient(_tls?.Handler(_address) ?? new SocketsHttpHandler());
         using var ready = await http.GetAsync(new Uri(Url, "/readyz"));

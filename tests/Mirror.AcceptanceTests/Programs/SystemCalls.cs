@@ -15,14 +15,16 @@ internal static partial class SystemCalls
 {
     private const RegexOptions Style = RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking;
 
-    private const string Traced = "trace=fsync,fdatasync,rename,renameat,renameat2,pwrite64,pwritev,sendto,sendmsg,mkdir";
+    private const string Traced = "trace=fsync,fdatasync,rename,renameat,renameat2,pwrite64,pwritev,pread64,sendfile,sendto,sendmsg,mkdir";
 
     /// <summary>
     /// What stands before the program: strace then runs beside it and not above it, so that it is killed like any other, and stops it for
     /// these calls only.
     /// </summary>
-    public static IReadOnlyList<string> Options(string file) =>
-        ["-D", "-f", "--seccomp-bpf", "-y", "-s", "64", "-e", Traced, "-o", file];
+    /// <param name="file">Gets the calls.</param>
+    /// <param name="failing">Which of them fail, and how, in strace's words; null for none.</param>
+    public static IReadOnlyList<string> Options(string file, string? failing) =>
+        ["-D", "-f", "--seccomp-bpf", "-y", "-s", "64", "-e", Traced, .. failing is null ? Array.Empty<string>() : ["-e", $"inject={failing}"], "-o", file];
 
     /// <summary>Whether this machine lets one program trace another.</summary>
     public static bool CanBeTraced()
@@ -36,6 +38,9 @@ internal static partial class SystemCalls
         strace.WaitForExit();
         return strace.ExitCode == 0;
     }
+
+    /// <summary>Whether a call is about an open file.</summary>
+    public static bool IsOf(SystemCall call, string path) => call.Arguments.Contains($"<{path}>", StringComparison.Ordinal);
 
     /// <summary>Reads the calls that had ended when the file was read, in the order of their ends.</summary>
     public static async Task<IReadOnlyList<SystemCall>> ReadAsync(string file)

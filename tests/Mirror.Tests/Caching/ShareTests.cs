@@ -261,7 +261,7 @@ public sealed class ShareTests : ShareScene
         // As after a crash between the last byte and publishing.
         await Mirror.RestartAsync(() =>
         {
-            using var staged = new BlobStore(new StoreLayout(Mirror.DataPath)).StageDownload("docker.io", Hidden.Layer.Digest);
+            using var staged = new BlobStore(new StoreLayout(Mirror.DataPath), Mirror.Time).StageDownload("docker.io", Hidden.Layer.Digest);
             staged.Append(Hidden.Layer.Content.Span);
             staged.Keep();
         });

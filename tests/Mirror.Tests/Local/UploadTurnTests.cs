@@ -21,7 +21,7 @@ public sealed class UploadTurnTests : IDisposable
     {
         var layout = new StoreLayout(_folder.Path);
         layout.Create();
-        _uploads = new Uploads(new BlobStore(layout), _time);
+        _uploads = new Uploads(new BlobStore(layout, _time), _time);
     }
 
     public void Dispose()

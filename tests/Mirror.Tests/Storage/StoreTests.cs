@@ -24,6 +24,27 @@ public sealed class StoreTests
     }
 
     [Fact]
+    public async Task A_stored_blob_that_was_right_a_moment_ago_is_not_served_once_the_disk_has_changed_it()
+    {
+        await using var scene = await Scene.StartAsync(layerSize: 600_000);
+        await scene.PullAsync();
+        await scene.Mirror.PublishedAsync(scene.Layer.Digest);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+        var file = FileOf(scene, scene.Layer.Digest);
+        var written = File.GetLastWriteTimeUtc(file);
+        Damage(file, position: 400_000);
+        // As a program does that copies files with their times.
+        File.SetLastWriteTimeUtc(file, written);
+
+        var answer = await scene.GetRawAsync(scene.LayerPath);
+
+        Assert.False(answer is { Status: 200, IsComplete: true });
+        Assert.Equal(scene.Layer.Content[..answer.Body.Length].ToArray(), answer.Body);
+        await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
+    [Fact]
     public async Task What_is_being_received_is_for_no_other_user_of_the_machine()
     {
         await using var scene = await Scene.StartAsync(layerSize: 600_000);
@@ -130,7 +151,7 @@ public sealed class StoreTests
         using var folder = new TemporaryDirectory();
         var layout = new StoreLayout(folder.Combine("data"));
         layout.Create();
-        var blobs = new BlobStore(layout);
+        var blobs = new BlobStore(layout, TimeProvider.System);
         var content = TestBlob.Of("abc"u8.ToArray());
         var now = TimeProvider.System.GetUtcNow();
         var later = now + TimeSpan.FromDays(8);
