@@ -37,6 +37,17 @@ public sealed class FactWithAttribute : FactAttribute
         }
     }
 
+    /// <summary>Whether the test looks at what files are in the kernel's memory, which it has to be able to say.</summary>
+    public bool AsksForPages
+    {
+        get;
+        set
+        {
+            field = value;
+            Skip = WhyNot();
+        }
+    }
+
     /// <summary>Whether the test takes minutes: it runs only where MIRROR_LONG is set.</summary>
     public bool IsLong
     {
@@ -67,6 +78,7 @@ public sealed class FactWithAttribute : FactAttribute
         Programs.Where(program => !IsInPath(program)).ToList() is { Count: > 0 } missing ? $"not installed: {string.Join(", ", missing)}"
         : AsRoot && !Environment.IsPrivilegedProcess ? $"{string.Join(" and ", Programs)} must run as root"
         : Traces && !SystemCalls.CanBeTraced() ? "this machine lets no program trace another (ptrace)"
+        : AsksForPages && (!OperatingSystem.IsLinux() || Environment.OSVersion.Version < new Version(6, 5)) ? "this kernel has no cachestat(2): Linux 6.5"
         : IsLong && Environment.GetEnvironmentVariable("MIRROR_LONG") is null ? "takes minutes: ./test.sh --long"
         : OnNetwork && OwnAddress.Find() is null ? "this machine has no address but loopback"
         : null;

@@ -10,13 +10,23 @@ public sealed class FileSendingTests
 
     private static readonly TestBlob Layer = TestBlob.Create(Blocks * 256 * 1024, seed: 8);
 
-    [FactWith("strace", Traces = true)]
+    [FactWith("strace", Traces = true, AsksForPages = true)]
     public async Task A_blob_that_was_checked_a_moment_ago_is_sent_by_the_kernel_and_read_no_more()
     {
         var calls = await PullAsync(failing: null);
 
         Assert.Equal(Blocks, calls.Count(call => call.Name == "pread64"));
         Assert.InRange(calls.Count(call => call.Name == "sendfile"), 4, 1000);
+    }
+
+    [FactWith("strace", "dd", Traces = true, AsksForPages = true)]
+    public async Task What_has_to_come_from_the_disk_again_is_checked_again()
+    {
+        var calls = await PullAsync(
+            failing: null, between: file => Command.RunAsync("dd", [$"if={file}", "iflag=nocache", "count=0"]));
+
+        Assert.Equal(5 * Blocks, calls.Count(call => call.Name == "pread64"));
+        Assert.DoesNotContain(calls, call => call.Name == "sendfile");
     }
 
     [FactWith("strace", Traces = true)]
@@ -30,7 +40,7 @@ public sealed class FileSendingTests
     }
 
     /// <summary>What a blob's file goes through while it is pushed once and pulled five times.</summary>
-    private static async Task<IReadOnlyList<SystemCall>> PullAsync(string? failing)
+    private static async Task<IReadOnlyList<SystemCall>> PullAsync(string? failing, Func<string, Task>? between = null)
     {
         using var folder = new TemporaryDirectory();
         await using var mirror = await MirrorProcess.StartAloneAsync(trace: folder.Combine("calls"), failing: failing);
@@ -44,6 +54,7 @@ public sealed class FileSendingTests
             for (var i = 0; i < 5; i++)
             {
                 Assert.Equal(Layer.Content.ToArray(), await http.GetByteArrayAsync($"/v2/team/app/blobs/{Layer.Digest}"));
+                await (between?.Invoke(Assert.Single(mirror.PublishedFiles()).File) ?? Task.CompletedTask);
             }
         }
 

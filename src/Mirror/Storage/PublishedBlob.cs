@@ -19,8 +19,8 @@ public sealed class PublishedBlob : IDisposable
     public SafeFileHandle Handle { get; }
 
     /// <summary>
-    /// How many bytes of the file need not be read through <see cref="ReadBlock"/> before they leave, as their blocks were right a short time ago
-    /// and nobody has written to the file since.
+    /// How many bytes of the file need not be read through <see cref="ReadBlock"/> before they leave, as their blocks were right a short time ago,
+    /// nobody has written to the file since, and they are in the kernel's memory still: what comes from the disk again is checked again.
     /// </summary>
     /// <param name="offset">Of the first.</param>
     /// <param name="limit">How many are enough, at least 1. The file has them.</param>
@@ -33,7 +33,15 @@ public sealed class PublishedBlob : IDisposable
 
         var first = offset / BlockChecksums.BlockSize;
         var right = _checks.Count(Digest, status.Version, first, (offset + limit - 1) / BlockChecksums.BlockSize);
-        return right == 0 ? 0 : (int)Math.Min(limit, (first + right) * BlockChecksums.BlockSize - offset);
+        var length = right == 0 ? 0 : (int)Math.Min(limit, (first + right) * BlockChecksums.BlockSize - offset);
+        if (length == 0 || PageCache.Has(Handle, offset, length))
+        {
+            return length;
+        }
+
+        // What is read again may bring in more than is checked.
+        _checks.Remove(Digest);
+        return 0;
     }
 
     /// <summary>Reads one whole block, <see cref="BlockChecksums.BlockSize"/> bytes but for the last, and checks it.</summary>

@@ -52,6 +52,9 @@ internal sealed class RecentChecks(TimeProvider time)
         return (int)(block - first);
     }
 
+    /// <summary>Nothing of a blob counts any more.</summary>
+    public void Remove(Digest digest) => _known.TryRemove(digest, out _);
+
     private static int Bit(long block) => 1 << (int)(block % 32);
 
     private Checks? Find(Digest digest, FileVersion version) =>
