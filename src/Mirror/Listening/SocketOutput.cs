@@ -16,6 +16,7 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
     /// <summary>So much is sent on another thread, while the writer prepares what comes next.</summary>
     private const int Large = 128 * 1024;
 
+    /// <summary>What is read in the kernel's place is read in pieces of this size: a block of a blob is one.</summary>
     private const int RestBlock = 256 * 1024;
 
     /// <summary>After so much it is others' turn: a client that receives as fast as it is sent to would keep a thread to itself.</summary>
@@ -75,7 +76,8 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
     /// <param name="response">This connection's.</param>
     /// <param name="part">What to send.</param>
     /// <param name="read">
-    /// Reads what the kernel can not send: from an offset on, into memory of the given size, at least one byte. What it throws ends the response.
+    /// Reads what the kernel can not send: from an offset on, into 256 KiB of memory, at least one byte; 0 where there is no more. What it throws ends
+    /// the response.
     /// </param>
     /// <param name="cancellationToken">The request's; the connection's end ends it too.</param>
     /// <returns>False where nobody receives it any more, or there is nothing to read.</returns>

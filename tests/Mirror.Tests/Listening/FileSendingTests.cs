@@ -44,8 +44,7 @@ public sealed class FileSendingTests
     public async Task Who_reads_slowly_gets_all_of_it_while_others_get_theirs()
     {
         await using var scene = await StartAsync(Size);
-        using var slow = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
-        await slow.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        using var slow = await AskAsync(scene);
         var head = await slow.ReadHeadAsync();
 
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => scene.GetExactlyAsync(scene.LayerPath, scene.Layer)));
@@ -59,8 +58,7 @@ public sealed class FileSendingTests
         await using var scene = await StartAsync(Size);
         for (var i = 0; i < 20; i++)
         {
-            using var leaving = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
-            await leaving.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+            using var leaving = await AskAsync(scene);
             await leaving.ReadHeadAsync();
             await leaving.ReadBodyAsync(1 + i * 100_000);
             leaving.Reset();
@@ -74,8 +72,7 @@ public sealed class FileSendingTests
     public async Task A_file_that_becomes_shorter_while_it_is_sent_ends_the_connection_and_never_the_body()
     {
         await using var scene = await StartAsync(Size);
-        using var slow = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
-        await slow.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        using var slow = await AskAsync(scene);
         var head = await slow.ReadHeadAsync();
         var file = new StoreLayout(scene.Mirror.DataPath).Blob(scene.Layer.Digest);
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -95,13 +92,20 @@ public sealed class FileSendingTests
     public async Task The_server_stops_while_a_file_is_being_sent()
     {
         await using var scene = await StartAsync(Size);
-        using var stuck = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
-        await stuck.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        using var stuck = await AskAsync(scene);
         await stuck.ReadHeadAsync();
 
         await scene.Mirror.RestartAsync();
 
         await scene.GetExactlyAsync(scene.LayerPath, scene.Layer);
+    }
+
+    /// <summary>Asks for the layer, and takes little at once.</summary>
+    private static async Task<RawHttp> AskAsync(Scene scene)
+    {
+        var client = await RawHttp.ConnectAsync(scene.Mirror.Url, receiveBuffer: 4096);
+        await client.SendAsync(RawHttp.Request(scene.Mirror.Url, "GET", scene.LayerPath));
+        return client;
     }
 
     /// <summary>With a layer that is here and was right a moment ago.</summary>
