@@ -6,7 +6,7 @@ namespace Mirror.AcceptanceTests;
 /// <summary>What pulling a blob over and over costs.</summary>
 public sealed class FileSendingTests
 {
-    private const int Blocks = 16;
+    private const int Blocks = 48;
 
     private static readonly TestBlob Layer = TestBlob.Create(Blocks * 256 * 1024, seed: 8);
 
@@ -15,8 +15,8 @@ public sealed class FileSendingTests
     {
         var calls = await PullAsync(failing: null);
 
-        Assert.Equal(Blocks, calls.Count(call => call.Name == "pread64"));
-        Assert.InRange(calls.Count(call => call.Name == "sendfile"), 4, 1000);
+        Assert.Equal(Blocks, calls.Count(ReadsBlock));
+        Assert.Contains(calls, call => call.Name == "sendfile");
     }
 
     [FactWith("strace", "dd", Traces = true, AsksForPages = true)]
@@ -25,7 +25,7 @@ public sealed class FileSendingTests
         var calls = await PullAsync(
             failing: null, between: file => Command.RunAsync("dd", [$"if={file}", "iflag=nocache", "count=0"]));
 
-        Assert.Equal(5 * Blocks, calls.Count(call => call.Name == "pread64"));
+        Assert.Equal(5 * Blocks, calls.Count(ReadsBlock));
         Assert.DoesNotContain(calls, call => call.Name == "sendfile");
     }
 
@@ -36,8 +36,11 @@ public sealed class FileSendingTests
         var inTheMiddle = await PullAsync(failing: "sendfile:error=EIO:when=2+2");
         var shorter = await PullAsync(failing: "sendfile:retval=0:when=2+2");
 
-        Assert.All([never, inTheMiddle, shorter], calls => Assert.InRange(calls.Count(call => call.Name == "pread64"), Blocks + 1, 5 * Blocks));
+        Assert.All([never, inTheMiddle, shorter], calls => Assert.InRange(calls.Count(ReadsBlock), Blocks + 1, 5 * Blocks));
     }
+
+    /// <summary>Less than a whole block is read where the kernel has no room for more at the moment.</summary>
+    private static bool ReadsBlock(SystemCall call) => call.Name == "pread64" && call.Arguments.Contains($", {256 * 1024}, ", StringComparison.Ordinal);
 
     /// <summary>What a blob's file goes through while it is pushed once and pulled five times.</summary>
     private static async Task<IReadOnlyList<SystemCall>> PullAsync(string? failing, Func<string, Task>? between = null)
@@ -49,11 +52,13 @@ public sealed class FileSendingTests
             await pusher.PushBlobAsync("team/app", Layer);
         }
 
-        using (var http = new HttpClient { BaseAddress = mirror.Url })
+        // The kernel keeps little for it, so sending has to wait again and again.
+        using (var client = await RawHttp.ConnectAsync(mirror.Url, receiveBuffer: 4096))
         {
             for (var i = 0; i < 5; i++)
             {
-                Assert.Equal(Layer.Content.ToArray(), await http.GetByteArrayAsync($"/v2/team/app/blobs/{Layer.Digest}"));
+                await client.SendAsync(RawHttp.Request(mirror.Url, "GET", $"/v2/team/app/blobs/{Layer.Digest}"));
+                Assert.Equal(Layer.Content.ToArray(), (await client.ReadResponseAsync()).Body);
                 await (between?.Invoke(Assert.Single(mirror.PublishedFiles()).File) ?? Task.CompletedTask);
             }
         }

@@ -25,7 +25,6 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
     private readonly ConnectionContext _connection;
     private readonly Socket _socket;
     private readonly MemoryPool<byte> _pool;
-    private readonly FileSender _sender;
     private List<Block> _written = [];
     private List<Block> _leaving = [];
     private IMemoryOwner<byte>? _block;
@@ -42,7 +41,6 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
         _connection = connection;
         _socket = socket;
         _pool = pool;
-        _sender = new FileSender(socket);
     }
 
     public override bool CanGetUnflushedBytes => true;
@@ -108,7 +106,6 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
     {
         EndBlock();
         Free(_written);
-        _sender.Dispose();
     }
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
@@ -243,7 +240,7 @@ internal sealed class SocketOutput : PipeWriter, IDisposable
 
             if (file is { } part)
             {
-                _unsent -= await _sender.SendAsync(part);
+                _unsent -= await FileSender.SendAsync(_socket, part);
             }
         }
         catch (Exception e) when (IsEnd(e))
