@@ -5,14 +5,15 @@ using Mirror.Storage;
 namespace Mirror.Caching;
 
 /// <summary>
-/// Stores what arrives on a task of its own: while one block is written and hashed, the next is being received. A few blocks at most are
-/// between the two.
+/// Stores what arrives on tasks of its own: while one block is hashed, the next is written and the one behind it received. A few blocks at most
+/// are between one and the next.
 /// </summary>
 internal sealed class BlobStaging
 {
     private const int Ahead = 4;
 
-    private readonly Channel<Piece> _pieces = Channel.CreateBounded<Piece>(new BoundedChannelOptions(Ahead) { SingleReader = true, SingleWriter = true });
+    private readonly Channel<Piece> _arrived = NewChannel();
+    private readonly Channel<Piece> _written = NewChannel();
     private readonly StagedBlob _staged;
     private readonly StagedBlob? _former;
     private readonly CacheStore _store;
@@ -29,7 +30,7 @@ internal sealed class BlobStaging
         _staged = staged;
         _former = former;
         _progress = progress;
-        _running = Task.Run(RunAsync);
+        _running = Task.WhenAll(Task.Run(WriteAsync), Task.Run(HashAsync));
     }
 
     public static byte[] RentBlock() => ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
@@ -55,7 +56,7 @@ internal sealed class BlobStaging
     /// <exception cref="DownloadFailedException">It could not be.</exception>
     public async Task EndAsync()
     {
-        _pieces.Writer.TryComplete();
+        _arrived.Writer.TryComplete();
         try
         {
             await _running;
@@ -66,11 +67,14 @@ internal sealed class BlobStaging
         }
     }
 
+    private static Channel<Piece> NewChannel() =>
+        Channel.CreateBounded<Piece>(new BoundedChannelOptions(Ahead) { SingleReader = true, SingleWriter = true });
+
     private async ValueTask<bool> TryPutAsync(Piece piece)
     {
         try
         {
-            await _pieces.Writer.WriteAsync(piece);
+            await _arrived.Writer.WriteAsync(piece);
             return true;
         }
         catch (ChannelClosedException)
@@ -79,41 +83,61 @@ internal sealed class BlobStaging
         }
     }
 
-    private async Task RunAsync()
+    private async Task WriteAsync()
     {
         try
         {
-            await foreach (var piece in _pieces.Reader.ReadAllAsync())
+            await foreach (var piece in _arrived.Reader.ReadAllAsync())
             {
                 piece.Reached?.SetResult();
                 if (piece.Length > 0)
                 {
-                    Store(piece.Block.AsSpan(piece.Start, piece.Length));
+                    Write(piece.Content);
                 }
 
+                await _written.Writer.WriteAsync(piece);
+            }
+        }
+        finally
+        {
+            // After a failure too: nothing more is taken.
+            _arrived.Writer.TryComplete();
+            _written.Writer.TryComplete();
+        }
+    }
+
+    private async Task HashAsync()
+    {
+        try
+        {
+            await foreach (var piece in _written.Reader.ReadAllAsync())
+            {
+                _staged.Hash(piece.Content);
                 if (piece.IsLast)
                 {
                     ArrayPool<byte>.Shared.Return(piece.Block);
                 }
             }
         }
-        catch
+        finally
         {
-            _pieces.Writer.TryComplete();
-            throw;
+            _written.Writer.TryComplete();
         }
     }
 
-    private void Store(ReadOnlySpan<byte> content)
+    private void Write(ReadOnlySpan<byte> content)
     {
         if (_former?.FindDifference(_staged.Length, content) is { } offset)
         {
             _progress.Differs(offset);
         }
 
-        _staged.Append(content);
+        _staged.Write(content);
         _progress.Advance(_staged.Length);
     }
 
-    private readonly record struct Piece(byte[] Block, int Start, int Length, bool IsLast, TaskCompletionSource? Reached);
+    private readonly record struct Piece(byte[] Block, int Start, int Length, bool IsLast, TaskCompletionSource? Reached)
+    {
+        public ReadOnlySpan<byte> Content => Block.AsSpan(Start, Length);
+    }
 }

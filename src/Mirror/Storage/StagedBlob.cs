@@ -24,6 +24,7 @@ public sealed class StagedBlob : IDisposable
     private Digest? _verified;
     private bool _leaves;
     private long _flushing;
+    private long _hashed;
 
     /// <param name="layout">Where it will be published.</param>
     /// <param name="path">Where it grows. What an earlier attempt has left there is hashed again and counts as appended.</param>
@@ -39,7 +40,8 @@ public sealed class StagedBlob : IDisposable
         _file = Open(path, mode);
         // Once: each time it is asked for, a stream sets the file's position.
         Handle = _file.SafeFileHandle;
-        Read(RandomAccess.GetLength(Handle), Count);
+        Read(RandomAccess.GetLength(Handle), Hash);
+        Length = _hashed;
         _closed = closed;
         _flushing = Length;
     }
@@ -61,13 +63,28 @@ public sealed class StagedBlob : IDisposable
 
     public void Append(ReadOnlySpan<byte> content)
     {
+        Write(content);
+        Hash(content);
+    }
+
+    /// <summary>The first half of appending. From then on readers find it.</summary>
+    public void Write(ReadOnlySpan<byte> content)
+    {
         RandomAccess.Write(Handle, content, Length);
-        Count(content);
+        Length += content.Length;
         if (FlushesAsItGrows && Length - _flushing >= FlushStep)
         {
             Durability.BeginFlush(Handle, _flushing, Length - _flushing);
             _flushing = Length;
         }
+    }
+
+    /// <summary>The second half, in the order of the first, for what was written or is being written; on any thread.</summary>
+    public void Hash(ReadOnlySpan<byte> content)
+    {
+        _hash.AppendData(content);
+        _checksums.Append(content);
+        _hashed += content.Length;
     }
 
     /// <summary>The first offset from <paramref name="offset"/> on at which <paramref name="content"/> is not what was appended, as far as anything was.</summary>
@@ -98,8 +115,14 @@ public sealed class StagedBlob : IDisposable
     }
 
     /// <summary>Whether all that was appended has this digest. Asked again before each attempt at publishing.</summary>
+    /// <exception cref="InvalidOperationException">Not everything that was written was hashed too.</exception>
     public bool Verify(Digest expected)
     {
+        if (_hashed != Length)
+        {
+            throw new InvalidOperationException($"{Length} bytes were written and {_hashed} hashed.");
+        }
+
         _verified = DigestAs(expected.Algorithm) == expected ? expected : null;
         return _verified is not null;
     }
@@ -216,12 +239,5 @@ public sealed class StagedBlob : IDisposable
         }
 
         Span<byte> Piece(long offset) => buffer.AsSpan(0, (int)Math.Min(length - offset, BlockChecksums.BlockSize));
-    }
-
-    private void Count(ReadOnlySpan<byte> content)
-    {
-        _hash.AppendData(content);
-        _checksums.Append(content);
-        Length += content.Length;
     }
 }
