@@ -109,6 +109,24 @@ internal abstract partial class Server(string name, string folder) : IDisposable
         return (long.Parse(fields[11]) + long.Parse(fields[12])) / TicksPerSecond;
     });
 
+    /// <summary>The same, when it has ended what it goes on with after its answer.</summary>
+    public double CpuSecondsAtRest()
+    {
+        var started = Stopwatch.GetTimestamp();
+        var (before, now) = (double.NegativeInfinity, CpuSeconds());
+        while (now - before > 0.01 && Stopwatch.GetElapsedTime(started) < Patience)
+        {
+            if (_process!.WaitForExit(250))
+            {
+                throw new InvalidOperationException($"{name} has ended.");
+            }
+
+            (before, now) = (now, CpuSeconds());
+        }
+
+        return now;
+    }
+
     /// <summary>From now on the peak of memory is counted anew.</summary>
     public void ResetPeakMemory()
     {
