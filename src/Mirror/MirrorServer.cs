@@ -180,7 +180,7 @@ public sealed partial class MirrorServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.WebHost.UseKestrelCore();
         // Behind that, which brings its own: the last one counts.
-        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>();
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ConnectionMemory>();
         builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, encryption));
         socket?.AddTo(builder.WebHost, SpeakPlainly);
         var web = builder.Build();

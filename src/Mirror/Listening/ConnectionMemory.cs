@@ -2,13 +2,13 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Connections;
 
-namespace Mirror;
+namespace Mirror.Listening;
 
 /// <summary>
 /// The web server's memory, in blocks of 64 KiB: with its own of 4 KiB, each receive brings no more than that, and receiving a layer costs twice the
 /// CPU time. Blocks are used again; a connection that waits for a request has none.
 /// </summary>
-internal sealed class ReceiveBlocks : IMemoryPoolFactory<byte>
+internal sealed class ConnectionMemory : IMemoryPoolFactory<byte>
 {
     private const int BlockSize = 64 * 1024;
 
