@@ -30,7 +30,8 @@ internal sealed class BlobStaging
         _staged = staged;
         _former = former;
         _progress = progress;
-        _running = Task.WhenAll(Task.Run(WriteAsync), Task.Run(HashAsync));
+        // Of two failures the first of these is told. Where hashing fails, writing fails for that reason; the reverse is not so.
+        _running = Task.WhenAll(Task.Run(HashAsync), Task.Run(WriteAsync));
     }
 
     public static byte[] RentBlock() => ArrayPool<byte>.Shared.Rent(BlockChecksums.BlockSize);
