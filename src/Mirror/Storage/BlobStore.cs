@@ -151,7 +151,7 @@ public sealed class BlobStore(StoreLayout layout, TimeProvider time)
         SafeFileHandle handle;
         try
         {
-            handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.Asynchronous);
+            handle = File.OpenHandle(layout.Blob(record.Digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -187,7 +187,6 @@ public sealed class StagedBlob : IDisposable
             Access = FileAccess.ReadWrite,
             Share = FileShare.ReadWrite | FileShare.Delete,
             BufferSize = 0,
-            Options = FileOptions.Asynchronous,
         };
         if (!OperatingSystem.IsWindows())
         {
